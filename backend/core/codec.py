@@ -1,0 +1,116 @@
+"""Samples and regions as JSON, and back: the form used by manifests and by shards of work.
+
+Numbers are rounded to 4 decimals of a pixel: a ten-thousandth of a pixel is below every tolerance and keeps files small.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict
+from typing import Any
+
+from backend.core.model import Box, Ellipse, Keypoint, Mask, Origin, Polygon, Region, RotatedBox, Sample, Shape, Tag
+
+Json = dict[str, Any]
+
+
+def canonical(value: Any) -> str:
+    """Return the one JSON text of a value: sorted keys, no spaces, UTF-8 kept."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def digest(value: Any) -> str:
+    """Return the sha256 of a value's canonical JSON, as 64 hex digits."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()
+
+
+def _r(value: float) -> float:
+    return round(float(value), 4)
+
+
+def shape_to_json(shape: Shape) -> Json:
+    """Return `{"type": ..., ...}` in pixels."""
+    match shape:
+        case Box():
+            return {"type": "box", "xyxy": [_r(shape.x0), _r(shape.y0), _r(shape.x1), _r(shape.y1)]}
+        case RotatedBox():
+            return {
+                "type": "rotated_box",
+                "cxcywh": [_r(shape.cx), _r(shape.cy), _r(shape.width), _r(shape.height)],
+                "angle": _r(shape.angle),
+            }
+        case Polygon():
+            return {"type": "polygon", "parts": [[[_r(x), _r(y)] for x, y in ring] for ring in shape.parts]}
+        case Mask():
+            return {"type": "mask", "size": [shape.height, shape.width], "counts": list(shape.counts)}
+        case Keypoint():
+            return {"type": "keypoint", "xy": [_r(shape.x), _r(shape.y)]}
+        case Ellipse():
+            return {
+                "type": "ellipse",
+                "cxcy": [_r(shape.cx), _r(shape.cy)],
+                "radii": [_r(shape.rx), _r(shape.ry)],
+                "angle": _r(shape.angle),
+            }
+
+
+def shape_from_json(data: Json) -> Shape:
+    """Return the shape that `shape_to_json` wrote.
+
+    Raises:
+        ValueError: the type is unknown or the numbers break the shape's invariants.
+    """
+    match data["type"]:
+        case "box":
+            return Box(*data["xyxy"])
+        case "rotated_box":
+            return RotatedBox(*data["cxcywh"], data["angle"])
+        case "polygon":
+            return Polygon(tuple(tuple((x, y) for x, y in ring) for ring in data["parts"]))
+        case "mask":
+            height, width = data["size"]
+            return Mask(width, height, tuple(data["counts"]))
+        case "keypoint":
+            return Keypoint(*data["xy"])
+        case "ellipse":
+            return Ellipse(*data["cxcy"], *data["radii"], data["angle"])
+        case other:
+            msg = f"unknown shape type {other!r}"
+            raise ValueError(msg)
+
+
+def region_to_json(region: Region) -> Json:
+    """Return a region as JSON; absent score and attributes are left out."""
+    data: Json = {"id": region.id, "label": region.label, "shape": shape_to_json(region.shape)}
+    if region.score is not None:
+        data["score"] = region.score
+    if region.attributes:
+        data["attributes"] = dict(region.attributes)
+    return data
+
+
+def region_from_json(data: Json) -> Region:
+    """Return the region that `region_to_json` wrote."""
+    attributes = tuple(data.get("attributes", {}).items())
+    return Region(data["id"], data["label"], shape_from_json(data["shape"]), data.get("score"), attributes)
+
+
+def sample_to_json(sample: Sample) -> Json:
+    """Return a sample as JSON (with its local path: for shards of work, not for manifests)."""
+    data = asdict(sample)
+    data["regions"] = [region_to_json(r) for r in sample.regions]
+    data["fields"] = dict(sample.fields)
+    return data
+
+
+def sample_from_json(data: Json) -> Sample:
+    """Return the sample that `sample_to_json` wrote."""
+    return Sample(
+        **{
+            **data,
+            "regions": tuple(region_from_json(r) for r in data["regions"]),
+            "tags": tuple(Tag(**t) for t in data["tags"]),
+            "origin": Origin(**data["origin"]),
+            "fields": tuple(data["fields"].items()),
+            "notes": tuple(data["notes"]),
+        }
+    )

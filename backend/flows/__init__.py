@@ -1,0 +1,1 @@
+"""The product's verbs, one file each: the only place that joins formats, augment, store and connectors."""

@@ -1,0 +1,1 @@
+"""Label Studio labelling configs and augmentation recipes that ship with LabelLoom, as data files."""
