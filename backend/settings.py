@@ -1,0 +1,73 @@
+"""Every setting, and the only reader of the environment."""
+
+from functools import cached_property
+from pathlib import Path
+
+import platformdirs
+from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from backend.core.errors import UsageError
+
+
+class Settings(BaseSettings):
+    """Settings from `LABELLOOM_*`; Label Studio's own two names are honoured as well."""
+
+    model_config = SettingsConfigDict(env_prefix="LABELLOOM_", extra="ignore", populate_by_name=True)
+
+    data_dir: Path = Field(default_factory=lambda: platformdirs.user_data_path("labelloom"))
+    cache_dir: Path = Field(default_factory=lambda: platformdirs.user_cache_path("labelloom"))
+    label_studio_url: str | None = Field(
+        None, validation_alias=AliasChoices("LABELLOOM_LABEL_STUDIO_URL", "LABEL_STUDIO_URL")
+    )
+    label_studio_api_key: SecretStr | None = Field(
+        None, validation_alias=AliasChoices("LABELLOOM_LABEL_STUDIO_API_KEY", "LABEL_STUDIO_API_KEY")
+    )
+    database_url: str | None = Field(None, description="default: SQLite in the data directory")
+    storage: str | None = Field(None, description="default: upload into Label Studio; or a shared folder")
+    allow_hosts: tuple[str, ...] = Field((), description="private hosts that task images may be fetched from")
+
+    @property
+    def database(self) -> str:
+        """The SQLAlchemy URL of our own tables."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'labelloom.db'}"
+
+    @property
+    def datasets_dir(self) -> Path:
+        """Where datasets go when no --out is given."""
+        return self.data_dir / "datasets"
+
+    @property
+    def recipes_dir(self) -> Path:
+        """Where the user's own recipes lie."""
+        return self.data_dir / "recipes"
+
+    @property
+    def sources_dir(self) -> Path:
+        """Source images by sha256, kept so that a dataset can be rebuilt."""
+        return self.cache_dir / "sources"
+
+    @property
+    def logs_dir(self) -> Path:
+        """Where log files lie."""
+        return self.data_dir / "logs"
+
+    @cached_property
+    def label_studio_environment(self) -> Path:
+        """Label Studio's own virtual environment (its pins must not bind ours)."""
+        return self.cache_dir / "label-studio-1.23.2"
+
+
+def load_settings() -> Settings:
+    """Return the settings of this process.
+
+    Raises:
+        UsageError: a variable has an unusable value.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = ".".join(str(part) for part in first["loc"])
+        msg = f"setting {name}: {first['msg']}, got {first.get('input')!r}"
+        raise UsageError(msg, fix="correct the environment variable, or unset it") from error

@@ -1,0 +1,43 @@
+"""The tables, and how to open them."""
+
+from pathlib import Path
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData(
+    naming_convention={  # named constraints from the first day: SQLite can alter nothing else later
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+splits = sa.Table(
+    "splits",
+    metadata,
+    sa.Column("project", sa.String(120), primary_key=True),
+    sa.Column("sha256", sa.String(64), primary_key=True),
+    sa.Column("split", sa.String(8), nullable=False),
+)
+
+datasets = sa.Table(
+    "datasets",
+    metadata,
+    sa.Column("path", sa.String(4096), primary_key=True),
+    sa.Column("name", sa.String(255), nullable=False),
+    sa.Column("source", sa.String(255), nullable=False),
+    sa.Column("images", sa.Integer, nullable=False),
+    sa.Column("created", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("label_studio", sa.String(1024)),
+    sa.Column("project", sa.Integer),
+)
+
+
+def open_database(url: str) -> sa.Engine:
+    """Return an engine whose tables exist; a SQLite file's folder is made."""
+    if url.startswith("sqlite:///"):
+        Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    engine = sa.create_engine(url, connect_args={"timeout": 30} if url.startswith("sqlite") else {})
+    metadata.create_all(engine)
+    return engine
