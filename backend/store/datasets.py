@@ -26,7 +26,7 @@ def list_datasets(engine: sa.Engine) -> list[DatasetRow]:
     """Return all rows, newest first."""
     with engine.connect() as connection:
         rows = connection.execute(sa.select(datasets).order_by(datasets.c.created.desc(), datasets.c.path))
-        return [DatasetRow(Path(r.path), r.name, r.source, r.images, r.created, r.label_studio, r.project) for r in rows]
+        return [DatasetRow(**{**row._mapping, "path": Path(row.path)}) for row in rows]
 
 
 def record_dataset(engine: sa.Engine, path: Path, *, source: str, images: int) -> None:
