@@ -24,7 +24,8 @@ def _unit_circle() -> Points:
 def _turn(points: Points, centre: Point, degrees: float) -> Points:
     angle = math.radians(degrees)
     turn = np.array([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]])
-    return points @ turn + np.asarray(centre)
+    turned: Points = points @ turn + np.asarray(centre)
+    return turned
 
 
 def box_corners(box: Box) -> Points:

@@ -4,13 +4,13 @@ import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 _NO_LINK = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EACCES, errno.EINVAL}
 
 
-def write_atomic(path: str | Path, data: bytes, *, fsync: bool = False) -> None:
+def write_atomic(path: str | Path, data: bytes | Iterable[bytes], *, fsync: bool = False) -> None:
     """Write a file by renaming a complete temporary one over it; missing folders are made.
 
     fsync: also survive a power cut (slow; for manifests and progress files).
@@ -22,7 +22,7 @@ def write_atomic(path: str | Path, data: bytes, *, fsync: bool = False) -> None:
 
     def fill(temporary: Path) -> None:
         with temporary.open("wb") as stream:
-            stream.write(data)
+            stream.writelines([data] if isinstance(data, bytes) else data)
             if fsync:
                 stream.flush()
                 os.fsync(stream.fileno())
