@@ -1,9 +1,24 @@
 """Fixtures shared by all tests."""
 
+import contextlib
 import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from platformdirs import user_cache_path
+
+from connectors.label_studio import LabelStudio
+from connectors.label_studio_install import VERSION, install
+from connectors.label_studio_server import Account, LabelStudioServer
+
+BOXES = (
+    '<View><Image name="image" value="$image"/><RectangleLabels name="label" toName="image">'
+    '<Label value="raccoon"/><Label value="cat"/></RectangleLabels></View>'
+)
 
 
 @pytest.fixture(scope="session")
@@ -13,3 +28,62 @@ def data_dir() -> Path:
     if not value or not Path(value).is_dir():
         pytest.skip("LABELLOOM_TEST_DATA does not name a folder with raccoon/, bccd/ and edge/")
     return Path(value)
+
+
+@pytest.fixture(scope="session")
+def label_studio_command() -> Path:
+    """The `label-studio` command; installed once into the user's cache folder, shared by all test runs."""
+    return install(user_cache_path("labelloom") / f"label-studio-{VERSION}", print)
+
+
+def _empty_label_studio(command: Path) -> Path:
+    """Return a data directory after its first start; making the database takes half a minute, copying it nothing."""
+    seed = user_cache_path("labelloom") / f"label-studio-{VERSION}-empty"
+    if not seed.is_dir():
+        with tempfile.TemporaryDirectory(dir=seed.parent) as folder:
+            with LabelStudioServer(command, Path(folder) / "made") as server:
+                server.start(print, port=8390)
+            with contextlib.suppress(OSError):  # another test run was quicker
+                (Path(folder) / "made").rename(seed)
+    return seed
+
+
+@pytest.fixture(scope="session")
+def ls_server(label_studio_command: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabelStudioServer]:
+    """A Label Studio without projects for this session."""
+    home = tmp_path_factory.mktemp("label-studio") / "home"
+    shutil.copytree(_empty_label_studio(label_studio_command), home)
+    server = LabelStudioServer(label_studio_command, home)
+    with server:
+        server.start(print)
+        yield server
+
+
+@pytest.fixture(scope="session")
+def ls_account(ls_server: LabelStudioServer) -> Account:
+    """Address, login and legacy token of the session's Label Studio."""
+    assert ls_server.account is not None
+    return ls_server.account
+
+
+@pytest.fixture(scope="session")
+def ls(ls_account: Account) -> LabelStudio:
+    """A connection to the session's Label Studio."""
+    return LabelStudio(ls_account.url, ls_account.token)
+
+
+@pytest.fixture
+def new_project(ls: LabelStudio) -> Iterator[Callable[..., int]]:
+    """Make a project, optionally with tasks: `new_project(title, config, tasks) -> id`; deleted afterwards."""
+    made: list[int] = []
+
+    def make(title: str = "a test", config: str = BOXES, tasks: list[dict[str, Any]] | None = None) -> int:
+        project = ls.create_project(title, "", config).id
+        made.append(project)
+        if tasks:
+            ls.request("POST", f"api/projects/{project}/import", json=tasks)
+        return project
+
+    yield make
+    for project in made:
+        ls.delete_project(project)
