@@ -1,0 +1,33 @@
+"""The contract of an operation that Albumentations does not have (such as style transfer), and how one is drawn.
+
+Callers hand `Pipeline` a table `{"Style": factory}`; the recipe then names it like any other step. Such an operation
+changes pixels only: same size, nothing moves, so boxes stay as they are.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Rgb = NDArray[np.uint8]  # shape (height, width, 3)
+
+
+class Op(Protocol):
+    """One operation, built once per process."""
+
+    def __call__(self, rgb: Rgb, seed: int) -> tuple[Rgb, Mapping[str, Any]]:
+        """Return the changed image, same shape, and what was drawn (for the manifest).
+
+        The result must depend on `rgb` and `seed` alone, and `rgb` must not be written to.
+        """
+
+
+class OpFactory(Protocol):
+    """Makes operations from a step's parameters (without `p`, which the pipeline handles)."""
+
+    def problems(self, params: Mapping[str, Any]) -> Sequence[str]:
+        """Return what is wrong with the parameters, each text starting with the parameter's name."""
+
+    def build(self, params: Mapping[str, Any]) -> Op:
+        """Return the operation."""
