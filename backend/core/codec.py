@@ -1,6 +1,6 @@
 """Samples and regions as JSON, and back: the form used by manifests and by shards of work.
 
-Numbers are rounded to 4 decimals of a pixel: a ten-thousandth of a pixel is below every tolerance and keeps files small.
+Numbers are rounded to 4 decimals of a pixel: far below every tolerance, and files stay small.
 """
 
 import hashlib
@@ -63,7 +63,8 @@ def shape_from_json(data: Json) -> Shape:
         case "box":
             return Box(*data["xyxy"])
         case "rotated_box":
-            return RotatedBox(*data["cxcywh"], data["angle"])
+            cx, cy, width, height = data["cxcywh"]
+            return RotatedBox(cx, cy, width, height, data["angle"])
         case "polygon":
             return Polygon(tuple(tuple((x, y) for x, y in ring) for ring in data["parts"]))
         case "mask":
@@ -72,7 +73,8 @@ def shape_from_json(data: Json) -> Shape:
         case "keypoint":
             return Keypoint(*data["xy"])
         case "ellipse":
-            return Ellipse(*data["cxcy"], *data["radii"], data["angle"])
+            (cx, cy), (rx, ry) = data["cxcy"], data["radii"]
+            return Ellipse(cx, cy, rx, ry, data["angle"])
         case other:
             msg = f"unknown shape type {other!r}"
             raise ValueError(msg)

@@ -65,7 +65,7 @@ def near_pairs(
     """Yield pairs (a, b), a < b, that link all near-duplicates: both hashes differ in at most `distance` bits.
 
     Images that earlier pairs already link are not paired again, so n frames of one scene give n - 1 pairs, not n
-    squared. Given `keys`, only images with the same key are compared. Memory is bounded: never n x n.
+    squared. Given `keys`, images whose keys differ are not paired; -1 is no key. Memory is bounded: never n x n.
     """
     active = np.flatnonzero(~flat)
     p, d = phash[active].astype(np.uint64), dhash[active].astype(np.uint64)
@@ -82,7 +82,7 @@ def near_pairs(
                 continue
             near &= np.bitwise_count(d[rows, None] ^ d[None, columns]) <= distance
             if k is not None:
-                near &= k[rows, None] == k[None, columns]
+                near &= (k[rows, None] == k[None, columns]) | (k[rows, None] < 0) | (k[None, columns] < 0)
             while near.any():
                 for a, b in _some_links(near):
                     if forest.join(top + a, left + b):
