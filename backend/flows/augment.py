@@ -1,0 +1,53 @@
+"""A dataset folder and a recipe become an augmented dataset: the main job without Label Studio."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from backend.core.model import Dataset
+from backend.core.names import safe_stem
+from backend.core.progress import Progress
+from backend.core.recipe import Recipe
+from backend.flows.build.model import Report, Request
+from backend.flows.build.run import build
+from backend.settings import Settings
+from backend.store.datasets import record_dataset
+from backend.store.tables import open_database
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What augment, export and rebuild share. None or empty means: as the recipe says, or the default."""
+
+    out: Path | None = None
+    name: str | None = None
+    formats: tuple[str, ...] = ()
+    workers: int | None = None
+    overwrite: bool = False
+    dry_run: bool = False
+
+    def request(self, dataset: Dataset, recipe: Recipe, source: str, settings: Settings) -> Request:
+        """Return the build request for a dataset and a recipe; the folder is `<out>/<name>`."""
+        return Request(
+            dataset=dataset,
+            recipe=recipe,
+            folder=(self.out or settings.datasets_dir).absolute() / safe_stem(self.name or recipe.name),
+            source=source,
+            formats=self.formats or recipe.output.formats,
+            workers=self.workers or default_workers(),
+            overwrite=self.overwrite,
+        )
+
+
+def run_build(request: Request, settings: Settings, progress: Progress, *, dry_run: bool = False) -> Report:
+    """Build a request and enter the dataset into the register."""
+    engine = open_database(settings.database)
+    report = build(request, engine, progress, dry_run=dry_run)
+    if report.state == "built":
+        record_dataset(engine, report.folder, source=request.source, images=report.images)
+    return report
+
+
+def default_workers() -> int:
+    """Return the number of processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,122 @@
+"""Is everything in place? Each check says what it saw and, where it failed, what to do."""
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from backend.core.errors import LabelLoomError
+from backend.flows.label_studio_source import connect, translated
+from backend.settings import Settings
+from backend.store.tables import open_database
+from connectors.errors import ConnectorError
+from connectors.label_studio import LabelStudio
+
+PINNED = {"albumentations": "2.0.8", "albucore": "0.0.24"}
+LITTLE_SPACE = 2e9  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One examined thing."""
+
+    name: str
+    ok: bool
+    detail: str
+    fix: str | None = None
+
+
+def examine(settings: Settings) -> list[Check]:
+    """Run every check; none stops the others."""
+    checks: list[Callable[[Settings], Iterator[Check]]] = [_python, _libraries, _folders, _database, _label_studio]
+    return [result for check in checks for result in check(settings)]
+
+
+def _python(_: Settings) -> Iterator[Check]:
+    ok = sys.version_info >= (3, 11)
+    yield Check("python", ok, sys.version.split()[0], "install Python 3.11 or newer and run make setup again")
+
+
+def _libraries(_: Settings) -> Iterator[Check]:
+    for name, wanted in PINNED.items():
+        try:
+            found = version(name)
+        except PackageNotFoundError:
+            found = "missing"
+        fix = f"pixels depend on this version: install {name}=={wanted}, or run make setup again"
+        yield Check(name, found == wanted, found, fix)
+    clash = shutil.which("python") is not None and _installed("albumentationsx")
+    if clash:
+        fix = "uninstall albumentationsx: it takes over the import name and sends telemetry"
+        yield Check("albumentationsx", False, "installed beside albumentations", fix)
+
+
+def _installed(name: str) -> bool:
+    try:
+        version(name)
+    except PackageNotFoundError:
+        return False
+    return True
+
+
+def _folders(settings: Settings) -> Iterator[Check]:
+    for name, folder in (("data folder", settings.data_dir), ("cache folder", settings.cache_dir)):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            writable = os.access(folder, os.W_OK)
+        except OSError as error:
+            yield Check(name, False, f"{folder}: {error.strerror}", "set LABELLOOM_DATA_DIR to a folder you may write")
+            continue
+        yield Check(name, writable, str(folder), "make it writable, or set LABELLOOM_DATA_DIR")
+        free = shutil.disk_usage(folder).free
+        yield Check(f"{name} space", free > LITTLE_SPACE, f"{free / 1e9:.1f} GB free", "free some disk space")
+    storage = settings.storage
+    if storage:
+        fix = "set LABELLOOM_STORAGE to an existing folder below Label Studio's LOCAL_FILES_DOCUMENT_ROOT"
+        yield Check("storage", Path(storage).is_dir() and os.access(storage, os.W_OK), storage, fix)
+
+
+def _database(settings: Settings) -> Iterator[Check]:
+    try:
+        with open_database(settings.database).connect() as connection:
+            connection.execute(sa.text("select 1"))
+    except sa.exc.SQLAlchemyError as error:
+        yield Check("database", False, str(error).splitlines()[0], "correct LABELLOOM_DATABASE_URL")
+        return
+    yield Check("database", True, sa.make_url(settings.database).render_as_string(hide_password=True))
+
+
+def _label_studio(settings: Settings) -> Iterator[Check]:
+    try:
+        client = connect(settings)
+        info = client.check()
+    except LabelLoomError as error:
+        yield Check("label studio", False, str(error), error.fix)
+        return
+    yield Check("label studio", True, f"{info.version} at {info.url} as {info.email}")
+    yield from _private_addresses(client)
+
+
+CLOSED = "http://127.0.0.1:9/"  # nothing listens on the discard port, so asking creates nothing
+SWITCHES = "ML_BLOCK_LOCAL_IP=false SSRF_PROTECTION_ENABLED=false"
+
+
+def _private_addresses(client: LabelStudio) -> Iterator[Check]:
+    """Ask Label Studio to add an ML backend that cannot exist: 403 means it refuses private addresses."""
+    with translated():
+        project = next(iter(client.projects()), None)
+    if project is None:
+        yield Check("label studio reaches private addresses", True, "not checked: there is no project to try it with")
+        return
+    try:
+        client.request("POST", "api/ml/", json={"project": project.id, "url": CLOSED})
+    except ConnectorError as error:
+        refused = error.status == 403
+        fix = f"start Label Studio with these environment variables: {SWITCHES}"
+        detail = "refused, so an ML backend or webhook on this network cannot work" if refused else "yes"
+        yield Check("label studio reaches private addresses", not refused, detail, fix)

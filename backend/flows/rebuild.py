@@ -1,0 +1,109 @@
+"""A dataset is made again from its manifest, bit for bit, or compared with what lies on disk."""
+
+import filecmp
+import hashlib
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from backend.core.errors import UsageError
+from backend.core.progress import Progress
+from backend.flows.augment import Options, run_build
+from backend.flows.build.model import Report
+from backend.flows.build.pinned import Find, manifest_dataset
+from backend.flows.build.shards import Json
+from backend.flows.dataset_dir import image_of, read_description, read_lines, recipe_of
+from backend.imaging.decode import decode
+from backend.settings import Settings
+
+Tools = tuple[Settings, Progress]
+
+
+def rebuild(manifest: Path, out: Path, sources: Path | None, workers: int | None, tools: Tools) -> Report:
+    """Build the dataset of `manifest` again below `out`.
+
+    Source images come, by sha256, from the source cache, `sources`, or the dataset's own unchanged originals.
+
+    Raises:
+        UsageError: no such manifest, or the target is the dataset itself.
+    """
+    settings, progress = tools
+    original = _folder(manifest)
+    description = read_description(original)
+    options = Options(out=out, name=description["name"], formats=tuple(description["formats"]), workers=workers)
+    dataset = manifest_dataset(original, _finder(original, description, sources, settings))
+    request = options.request(dataset, recipe_of(description), description["source"], settings)
+    if request.folder.resolve() == original.resolve():
+        msg = f"{original} cannot be rebuilt onto itself"
+        raise UsageError(msg, fix="give another --out, or use --verify to compare")
+    request = replace(request, counts=description["selection"], original=original)
+    return run_build(request, settings, progress)
+
+
+def _folder(manifest: Path) -> Path:
+    folder = manifest if manifest.is_dir() else manifest.parent
+    if not (folder / "manifest.jsonl").is_file():
+        msg = f"{manifest}: there is no manifest.jsonl"
+        raise UsageError(msg, fix="give the manifest.jsonl of a dataset made by LabelLoom")
+    return folder
+
+
+def _finder(original: Path, description: Json, sources: Path | None, settings: Settings) -> Find:
+    known: dict[str, Path] = {}
+    if sources is not None:
+        if not sources.is_dir():
+            msg = f"--sources {sources} is not a folder"
+            raise UsageError(msg)
+        known = {_sha256(path): path for path in sorted(sources.rglob("*")) if path.is_file()}
+    formats = tuple(description["formats"])
+    own = {
+        line["sha256"]: image_of(original, line, formats)
+        for line in read_lines(original)
+        if line["variant"] == 0 and line["sha256"] == line["source"]["sha256"]
+    }
+
+    def find(sha: str, _source: Json) -> Path | None:
+        for path in (settings.sources_dir / sha[:2] / sha, known.get(sha), own.get(sha)):
+            if path is not None and path.is_file() and _sha256(path) == sha:
+                return path
+        return None
+
+    return find
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def verify_rebuild(manifest: Path, sources: Path | None, workers: int | None, tools: Tools) -> list[str]:
+    """Rebuild into a temporary folder and return one sentence per file that differs, is missing or is extra."""
+    original = _folder(manifest)
+    with tempfile.TemporaryDirectory(prefix="labelloom-rebuild-") as folder:
+        report = rebuild(manifest, Path(folder), sources, workers, tools)
+        lost = [f"cannot be rebuilt: {s.item}: {s.reason}" for s in report.skipped]
+        return lost + list(_differences(original, report.folder))
+
+
+def _differences(original: Path, rebuilt: Path) -> Iterator[str]:
+    ours, theirs = _files(original), _files(rebuilt)
+    yield from (f"missing: {name}" for name in sorted(theirs - ours))
+    yield from (f"extra: {name}" for name in sorted(ours - theirs))
+    for name in sorted(ours & theirs):
+        if not filecmp.cmp(original / name, rebuilt / name, shallow=False):
+            yield f"changed: {name}{_pixels(original / name, rebuilt / name)}"
+
+
+def _files(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def _pixels(a: Path, b: Path) -> str:
+    """Say how far two pictures are apart: on another processor the last bit of a pixel may differ."""
+    if a.suffix not in {".jpg", ".png", ".webp", ".bmp"}:
+        return ""
+    first, second = decode(a.read_bytes()).rgb.astype(int), decode(b.read_bytes()).rgb.astype(int)
+    if first.shape != second.shape:
+        return f" (size {first.shape[1]} x {first.shape[0]} against {second.shape[1]} x {second.shape[0]})"
+    return f" (pixels differ by at most {abs(first - second).max()} of 255)"
