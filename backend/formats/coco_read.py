@@ -1,0 +1,289 @@
+"""Reading COCO as it is found: any JSON with images and annotations, images wherever its names lead."""
+
+import json
+import math
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+
+from backend.core import rle
+from backend.core.errors import UsageError
+from backend.core.geometry import iou, tight_box
+from backend.core.model import Attribute, Mask, Origin, Region, Sample, Shape, Skipped
+from backend.formats.base import split_of
+from backend.formats.reading import (
+    Corners,
+    Header,
+    Repairs,
+    Size,
+    check_size,
+    extent_of,
+    read_box,
+    read_header,
+    read_number,
+    read_rings,
+)
+from backend.formats.walk import images_below, read_text
+
+Json = dict[str, Any]
+
+_LISTS = re.compile(rb'"(images|annotations)"\s*:\s*\[')
+_HEAD = 1 << 16
+_PLACES = ("", "images", "JPEGImages", "data", "train", "val", "test", "valid", "train2017", "val2017", "test2017")
+
+
+class Document(NamedTuple):
+    """One annotation file: its path below the root, the split its name tells, its content."""
+
+    relative: str
+    split: str | None
+    content: Json
+
+
+def is_coco(folder: Path) -> bool:
+    """Tell whether a folder holds a COCO annotation file; a cheap look."""
+    return next(_paths(folder), None) is not None
+
+
+def _paths(folder: Path) -> Iterator[Path]:
+    """Yield the annotation files; beside 'instances_*.json', others of that folder (captions, ...) are not read."""
+    parts = sorted(place for place in folder.glob("*/") if split_of(place.name) or place.name.lower() == "labels")
+    for place in (folder / "annotations", folder, *parts):
+        found = [path for path in sorted(place.glob("*.json")) if path.is_file() and _looks_like_coco(path)]
+        instances = [path for path in found if path.name.startswith("instances")]
+        yield from instances or found
+
+
+def _looks_like_coco(path: Path) -> bool:
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(_HEAD)
+            stream.seek(max(0, path.stat().st_size - _HEAD))
+            return bool(_LISTS.search(head) or _LISTS.search(stream.read()))
+    except OSError:
+        return False
+
+
+def documents(folder: Path) -> tuple[Document, ...]:
+    """Return the annotation files of a folder, parsed.
+
+    Raises:
+        UsageError: one of them is not JSON of COCO's form.
+    """
+    return tuple(_document(folder, path) for path in _paths(folder))
+
+
+def _document(folder: Path, path: Path) -> Document:
+    try:
+        content = json.loads(read_text(path))
+    except (ValueError, OSError, RecursionError) as error:
+        msg = f"{path}: not a readable JSON file: {error}"
+        raise UsageError(msg, fix="repair or remove this file") from error
+    lists = ("images", "annotations", "categories")
+    if not isinstance(content, dict) or not all(isinstance(content.get(key, []), list) for key in lists):
+        msg = f"{path}: COCO keeps lists under {', '.join(lists)}, this file does not"
+        raise UsageError(msg, fix="repair or remove this file")
+    words = [*re.split(r"[^A-Za-z0-9]+", path.stem), path.parent.name]
+    split = next((s for word in words if (s := split_of(word))), None)
+    return Document(path.relative_to(folder).as_posix(), split, content)
+
+
+def _entries(document: Document, key: str) -> list[Json]:
+    return [entry for entry in document.content.get(key, ()) if isinstance(entry, dict)]
+
+
+def _names(document: Document) -> dict[Any, str]:
+    return {entry.get("id"): str(entry.get("name", entry.get("id"))) for entry in _entries(document, "categories")}
+
+
+def label_names(found: Iterable[Document]) -> tuple[str, ...]:
+    """Return the category names in the order of the files; their ids may have gaps."""
+    return tuple(dict.fromkeys(name for document in found for name in _names(document).values()))
+
+
+class Places:
+    """Finds the image that a `file_name` means among the images of a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.images = dict.fromkeys(images_below(folder))
+        self._by_name: defaultdict[str, list[str]] = defaultdict(list)
+        for image in self.images:
+            self._by_name[PurePosixPath(image).name.lower()].append(image)
+
+    def find(self, file_name: str, document: Document) -> str | None:
+        """Return the image's relative path: as the name says, beside the JSON, in a usual place, else by name alone."""
+        name = file_name.replace("\\", "/").removeprefix("./")
+        beside = str(PurePosixPath(document.relative).parent)
+        for place in (beside, f"{beside}/images", *_PLACES, *(f"images/{p}" for p in _PLACES)):
+            path = str(PurePosixPath(place) / name)
+            if path in self.images:
+                return path
+        named = self._by_name.get(PurePosixPath(name).name.lower(), [])
+        if document.split and len(named) > 1:
+            named = [p for p in named if any(split_of(part) == document.split for part in PurePosixPath(p).parts[:-1])]
+        return named[0] if len(named) == 1 else None
+
+
+def samples(folder: Path, found: Sequence[Document]) -> Iterator[Sample | Skipped]:
+    """Yield the samples of all annotation files in their order, then the images that none of them lists."""
+    places = Places(folder)
+    read_from: dict[str, str] = {}
+    for document in found:
+        listed: defaultdict[str, list[Json]] = defaultdict(list)
+        for entry in _entries(document, "images"):
+            name = str(entry.get("file_name") or "")
+            image = places.find(name, document) if name else None
+            if image is None:
+                item = name or f"image {entry.get('id')}"
+                yield Skipped(item, f"listed in {document.relative}, but no such image is in the folder")
+            elif image in read_from:
+                yield Skipped(image, f"listed in {document.relative}, but already read from {read_from[image]}")
+            else:
+                listed[image].append(entry)
+        annotations = _by_image(document)
+        for image, entries in listed.items():
+            read_from[image] = document.relative
+            header = read_header(folder, image)
+            if isinstance(header, Skipped):
+                yield header
+            else:
+                yield _Reader(folder, document, header).sample([(e, annotations.get(e.get("id"), [])) for e in entries])
+    yield from (
+        Skipped(i, "in the folder, but not listed in any annotation file") for i in places.images - read_from.keys()
+    )
+
+
+def _by_image(document: Document) -> Mapping[Any, list[Json]]:
+    grouped: defaultdict[Any, list[Json]] = defaultdict(list)
+    for annotation in _entries(document, "annotations"):
+        grouped[annotation.get("image_id")].append(annotation)
+    return grouped
+
+
+class _Reader:
+    """Reads one image's annotations."""
+
+    def __init__(self, folder: Path, document: Document, header: Header) -> None:
+        self.folder, self.document, self.header = folder, document, header
+        self.names = _names(document)
+        self.repairs = Repairs()
+
+    def sample(self, listings: list[tuple[Json, list[Json]]]) -> Sample | Skipped:
+        relative = self.header.relative
+        regions: list[Region] = []
+        for entry, annotations in listings:
+            refused = self._refusal(entry, annotations)
+            if refused:
+                return Skipped(relative, refused)
+            more = [region for a in annotations if (region := self._region(a))]
+            regions += [region for region in more if not _known(region, regions)]
+        if len(listings) > 1:
+            self.repairs.note(f"listed {len(listings)} times in {self.document.relative}: regions were joined")
+        return Sample(
+            id=relative,
+            path=str((self.folder / relative).absolute()),
+            name=PurePosixPath(relative).name,
+            width=self.header.probe.width,
+            height=self.header.probe.height,
+            regions=_unique(regions),
+            split=self.document.split,
+            origin=Origin(uri=relative),
+            notes=self.repairs.notes(),
+        )
+
+    def _refusal(self, entry: Json, annotations: list[Json]) -> str | None:
+        unknown = [a for a in annotations if a.get("category_id") not in self.names]
+        if unknown:
+            return (
+                f"category id {unknown[0].get('category_id')!r} is not among the categories of {self.document.relative}"
+            )
+        width, height = read_number(entry.get("width")), read_number(entry.get("height"))
+        told = (int(width), int(height)) if math.isfinite(width + height) and width > 0 and height > 0 else None
+        boxes = [_corners(a) for a in annotations if a.get("bbox")]
+        return check_size(told, self.header, extent_of(boxes), self.repairs)
+
+    def _region(self, annotation: Json) -> Region | None:
+        if annotation.get("keypoints"):
+            self.repairs.note("key points are not read, only their boxes and outlines")
+        shape = self._outline(annotation.get("segmentation"))
+        if shape is None and annotation.get("bbox"):
+            shape = read_box(_corners(annotation), self.header.size, self.repairs)
+        elif shape is None:
+            self.repairs.region("had neither a box nor an outline and was left out")
+        if shape is None:
+            return None
+        score = read_number(annotation.get("score"))
+        label = self.names[annotation["category_id"]]
+        return Region(
+            str(annotation.get("id", "")),
+            label,
+            shape,
+            score if 0 <= score <= 1 else None,
+            _attributes(annotation),
+        )
+
+    def _outline(self, segmentation: Any) -> Shape | None:
+        if isinstance(segmentation, dict):
+            mask = read_mask(segmentation, self.header.size)
+            if isinstance(mask, str):
+                self.repairs.region(f"had a mask that {mask}: its box was taken")
+                return None
+            return mask if any(mask.counts[1::2]) else None
+        if not isinstance(segmentation, list) or not segmentation:
+            return None
+        flat = segmentation if isinstance(segmentation[0], list) else [segmentation]
+        rings = [_ring(ring) for ring in flat if isinstance(ring, list) and len(ring) >= 6]
+        return read_rings(rings, self.header.size, self.repairs) if rings else None
+
+
+def _ring(numbers: list[Any]) -> list[tuple[float, float]]:
+    values = [read_number(n) for n in numbers]
+    return list(zip(values[::2], values[1::2], strict=False))
+
+
+def read_mask(segmentation: Json, size: Size) -> Mask | str:
+    """Return a COCO run-length mask (counts as a list, or packed into a string), or what is wrong with it."""
+    counts, told = segmentation.get("counts"), segmentation.get("size")
+    if told != [size[1], size[0]]:
+        return f"is for an image of size {told}"
+    try:
+        if isinstance(counts, list):
+            return Mask(*size, tuple(map(int, counts)))
+        from pycocotools import mask as packed
+
+        return rle.encode(packed.decode({"size": told, "counts": str(counts).encode("ascii")}).astype(bool))
+    except (ValueError, TypeError, OverflowError, MemoryError):
+        return "does not fill its image"
+
+
+def _corners(annotation: Json) -> Corners:
+    box = annotation["bbox"]
+    if not isinstance(box, list) or len(box) != 4:
+        return (math.nan,) * 4
+    x, y, w, h = map(read_number, box)
+    return x, y, x + w, y + h
+
+
+def _attributes(annotation: Json) -> tuple[tuple[str, Attribute], ...]:
+    told = annotation.get("attributes")
+    pairs = told.items() if isinstance(told, dict) else ()
+    kept = [(str(name), value) for name, value in pairs if value and isinstance(value, str | int | float)]
+    kept = [(name, value) for name, value in kept if isinstance(value, str) or math.isfinite(value)]
+    return (*kept, ("iscrowd", 1)) if annotation.get("iscrowd") else tuple(kept)
+
+
+def _known(region: Region, regions: Sequence[Region]) -> bool:
+    """Tell whether an earlier listing of the image already has this object."""
+    box = tight_box(region.shape)
+    others = (tight_box(r.shape) for r in regions if r.label == region.label)
+    return box is not None and any(other is not None and iou(box, other) >= 0.5 for other in others)
+
+
+def _unique(regions: Sequence[Region]) -> tuple[Region, ...]:
+    """Return the regions with ids that differ: foreign files repeat or omit them."""
+    ids = [region.id for region in regions]
+    if len(set(ids)) == len(ids) and "" not in ids:
+        return tuple(regions)
+    return tuple(Region(str(k), r.label, r.shape, r.score, r.attributes) for k, r in enumerate(regions, start=1))

@@ -1,0 +1,109 @@
+"""The manifest of a dataset, read back: one JSON line per image says what each format was meant to hold."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from backend.core.codec import region_from_json
+from backend.core.errors import UsageError
+from backend.core.model import Origin, Sample, Stream, Tag
+from backend.formats.base import Classes
+
+MANIFEST, DESCRIPTION = "manifest.jsonl", "dataset.json"
+
+Json = dict[str, Any]
+
+
+def line_to_sample(line: Json) -> Sample:
+    """Return the sample of a manifest line: its written regions and tags; its path is unknown and left empty.
+
+    Raises:
+        KeyError, TypeError, ValueError: the line lacks a field or holds a shape that cannot be.
+    """
+    source = line.get("source") or {}
+    names = ("uri", "project", "task", "annotation", "annotator", "license", "page_url")
+    known = {name: source[name] for name in names if source.get(name) is not None}
+    return Sample(
+        id=line["file"],
+        path="",
+        name=line["file"],
+        width=line["width"],
+        height=line["height"],
+        regions=tuple(map(region_from_json, line["regions"])),
+        tags=tuple(_tag(tag) for tag in line.get("tags") or ()),
+        split=line["split"],
+        origin=Origin(**known),
+    )
+
+
+def _tag(value: str | Json) -> Tag:
+    return Tag(value) if isinstance(value, str) else Tag(value["label"], value.get("control"))
+
+
+def lines(manifest: Path) -> Iterator[Json]:
+    """Yield the lines of a manifest, one at a time.
+
+    Raises:
+        UsageError: there is no manifest, or a line of it is not JSON.
+    """
+    try:
+        with manifest.open(encoding="utf-8") as stream:
+            for number, text in enumerate(stream, start=1):
+                try:
+                    yield json.loads(text)
+                except ValueError as error:
+                    msg = f"{manifest} line {number}: not JSON: {error}"
+                    raise UsageError(msg, fix="restore the manifest, or build the dataset again") from error
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"{manifest}: cannot be read: {error}"
+        raise UsageError(msg, fix="give the folder that holds manifest.jsonl and dataset.json") from error
+
+
+def samples(manifest: Path) -> Stream:
+    """Return the samples of a manifest, in its order; may be iterated again, one line in memory at a time.
+
+    Raises:
+        UsageError: while iterating: a line is broken.
+    """
+    return Stream(lambda: _samples(manifest))
+
+
+def _samples(manifest: Path) -> Iterator[Sample]:
+    for number, line in enumerate(lines(manifest), start=1):
+        try:
+            yield line_to_sample(line)
+        except (KeyError, TypeError, ValueError) as error:
+            msg = f"{manifest} line {number}: not a manifest line: {error!r}"
+            raise UsageError(msg, fix="restore the manifest, or build the dataset again") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What dataset.json says that readers need: the class order and which formats were written."""
+
+    name: str
+    classes: Classes
+    formats: tuple[str, ...]
+
+
+def is_dataset(folder: Path) -> bool:
+    """Tell whether `folder` is a dataset LabelLoom made: manifest.jsonl and dataset.json lie in it."""
+    return (folder / MANIFEST).is_file() and (folder / DESCRIPTION).is_file()
+
+
+def read_description(folder: Path) -> Description:
+    """Return what dataset.json says.
+
+    Raises:
+        UsageError: it is missing or not what LabelLoom writes.
+    """
+    path = folder / DESCRIPTION
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        classes = Classes(tuple(document["labels"]), tuple(document.get("tags") or ()))
+        return Description(str(document["name"]), classes, tuple(document["formats"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        msg = f"{path}: cannot be read as a dataset's description: {error!r}"
+        raise UsageError(msg, fix="give the folder that holds manifest.jsonl and dataset.json") from error

@@ -1,0 +1,107 @@
+"""Finding the files of a dataset folder, and text in whatever encoding it came."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+IMAGE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif", ".heic", ".svg"}
+)  # the one table for all formats, compared without case; what cannot be decoded is skipped with its reason
+
+_JUNK = {"__MACOSX", "__pycache__", "Thumbs.db", "desktop.ini"}
+
+
+def is_image(name: str) -> bool:
+    """Tell whether a file name has an image's suffix, in any case."""
+    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122 - called for every file of a tree
+
+
+def is_junk(name: str) -> bool:
+    """Tell whether a file or folder name is left by an operating system or a tool, or is hidden."""
+    return name.startswith(".") or name in _JUNK
+
+
+def walk(root: Path) -> Iterator[str]:
+    """Yield the files below `root` as sorted '/'-separated relative paths, without hidden ones.
+
+    Links to folders are followed, each real folder once, so a loop of links ends.
+    """
+    seen: set[str] = set()
+    stack = [""]
+    while stack:
+        relative = stack.pop()
+        folder = root / relative
+        real = os.path.realpath(folder)
+        if real in seen:
+            continue
+        seen.add(real)
+        try:
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError:
+            continue  # an unreadable folder has no readable images
+        below: list[str] = []
+        for entry in entries:
+            if is_junk(entry.name):
+                continue
+            path = f"{relative}/{entry.name}" if relative else entry.name
+            if entry.is_dir():
+                below.append(path)
+            else:
+                yield path
+        stack += reversed(below)
+
+
+def walk_near(root: Path, belongs: Callable[[str], bool]) -> Iterator[str]:
+    """Yield the files directly in `root` and below those of its folders whose name `belongs`, as `walk` does.
+
+    What lies in other folders may be another dataset.
+    """
+    folders: list[str] = []
+    for entry in sorted(root.iterdir()):
+        if is_junk(entry.name):
+            continue
+        if entry.is_dir():
+            folders += [entry.name] if belongs(entry.name) else []
+        else:
+            yield entry.name
+    for name in folders:
+        yield from (f"{name}/{path}" for path in walk(root / name))
+
+
+def images_below(root: Path) -> Iterator[str]:
+    """Yield the image files below `root`, as `walk` does."""
+    return (path for path in walk(root) if is_image(path))
+
+
+def decode_text(data: bytes) -> str:
+    """Return text from UTF-8 (with or without BOM), UTF-16 with BOM, Korean cp949, or at last Latin-1."""
+    if data[:2] in {b"\xff\xfe", b"\xfe\xff"}:
+        return data.decode("utf-16", errors="replace")
+    for encoding in ("utf-8-sig", "cp949"):
+        try:
+            return data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return data.decode("latin-1")
+
+
+def read_text(path: Path) -> str:
+    """Return a text file's content, decoded as `decode_text` does.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    return decode_text(path.read_bytes())
+
+
+def read_names(path: Path) -> tuple[str, ...]:
+    """Return the names of a class list, one a line, without blank lines at its end."""
+    return tuple(line.strip() for line in read_text(path).strip().splitlines())
+
+
+def inside(root: Path, relative: str) -> Path | None:
+    """Return `root / relative`, or None where the text leads out of `root` ('..', an absolute path)."""
+    path = os.path.normpath(relative.replace("\\", "/"))
+    if path.startswith(("..", "/")) or Path(path).is_absolute():
+        return None
+    return root / path
