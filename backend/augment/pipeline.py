@@ -80,8 +80,11 @@ class Pipeline:
     def __init__(self, recipe: Recipe, extra: Mapping[str, OpFactory] = _NO_EXTRA) -> None:
         self.rule = recipe.boxes
         self._drawing = canonical(recipe.drawing)
-        self._before = [build(i, step, extra, always=True) for i, step in enumerate(recipe.preprocess, 1)]
-        self._steps = [build(i, step, extra) for i, step in enumerate(recipe.steps, 1)]
+        self._before = [
+            build(f"preprocess {i} {step.name}", step, extra, always=True)
+            for i, step in enumerate(recipe.preprocess, 1)
+        ]
+        self._steps = [build(f"{i} {step.name}", step, extra) for i, step in enumerate(recipe.steps, 1)]
         self._last: _Prepared | None = None
 
     def prepare(self, rgb: Rgb, regions: Sequence[Region]) -> Drawn:
@@ -134,7 +137,7 @@ def _run(steps: Sequence[Runner], state: _State, seed: int) -> _State:
         outcome, tracks = advance(runner, rgb, tracks, step_seed(seed, position))
         rgb = outcome.rgb
         if outcome.params is not None:
-            done.append((runner.label.partition(" ")[2], outcome.params))
+            done.append((runner.name, outcome.params))
     return _State(rgb, tracks, tuple(done))
 
 

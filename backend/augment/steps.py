@@ -5,6 +5,7 @@ many a transform, and `Compose([t]).set_random_seed(s)` does to `t` exactly what
 """
 
 import random
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -46,8 +47,9 @@ class Outcome:
 
 
 class Runner(Protocol):
-    """A step that can be run."""
+    """A step that can be run. `label` says which one it is ("2 Affine"), `map` how it moves points (None: not)."""
 
+    name: str
     label: str
     map: Map | None
 
@@ -62,7 +64,7 @@ class ExtraStep:
 
     def __init__(self, label: str, step: Step, factory: OpFactory) -> None:
         params = dict(step.params)
-        self.label = label
+        self.name, self.label = step.name, label
         self.p = float(params.pop("p", 0.5))
         self.op = factory.build(params)
 
@@ -72,7 +74,7 @@ class ExtraStep:
             return Outcome(rgb, None)
         changed, params = self.op(rgb, seed)
         if changed.shape != rgb.shape or changed.dtype != np.uint8:
-            msg = f"step {self.label} returned {changed.dtype} {changed.shape} for uint8 {rgb.shape}"
+            msg = f"{self.label}: returned {changed.dtype} {changed.shape} for uint8 {rgb.shape}"
             raise ImageError(msg)
         return Outcome(changed, params)
 
@@ -84,12 +86,15 @@ class LibraryStep:
         import albumentations
         import cv2
 
-        self.label = label
+        self.name, self.label = step.name, label
         self.motion: Motion | None = MOTIONS.get(step.name)
         self.map: Map | None = self.motion.map if self.motion else None
         self.covers = step.name in DROPOUTS
         self.wants_boxes = step.name in NEEDS_BOXES
-        self.transform: Any = getattr(albumentations, step.name)(**({**step.params, "p": 1} if always else step.params))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # advice for programmers: another class, an odd number
+            kind = getattr(albumentations, step.name)
+            self.transform: Any = kind(**({**step.params, "p": 1} if always else step.params))
         # A mask is warped like the image (smooth, cut at half): nearest-neighbour resizing shifts it by half a pixel.
         if hasattr(self.transform, "mask_interpolation"):
             self.transform.mask_interpolation = cv2.INTER_LINEAR
@@ -106,11 +111,11 @@ class LibraryStep:
         try:
             out = self.transform(**self._inputs(rgb, cargo))
         except Exception as error:
-            msg = f"step {self.label} cannot work on this image ({rgb.shape[1]} x {rgb.shape[0]}): {_first_line(error)}"
+            msg = f"{self.label}: cannot work on an image of {rgb.shape[1]} x {rgb.shape[0]}: {_first_line(error)}"
             raise ImageError(msg) from error
         changed = out["image"]
         if changed.dtype != np.uint8 or changed.ndim != 3 or changed.shape[2] != 3 or 0 in changed.shape:
-            msg = f"step {self.label} made {changed.dtype} {changed.shape} of an 8-bit colour image"
+            msg = f"{self.label}: made {changed.dtype} {changed.shape} of an 8-bit colour image"
             raise ImageError(msg)
         params = self.transform.params
         if not params:
@@ -151,7 +156,7 @@ class LibraryStep:
         keypoints = out["keypoints"]
         numbers = keypoints[:, 5].astype(int)
         if len(numbers) != len(points) or len(np.unique(numbers)) != len(points):
-            msg = f"step {self.label} lost or doubled points"
+            msg = f"{self.label}: lost or doubled points"
             raise ImageError(msg)
         moved = np.empty_like(points)
         moved[numbers] = keypoints[:, :2].astype(np.float64) + self._offset
@@ -171,9 +176,8 @@ class LibraryStep:
         return covered
 
 
-def build(position: int, step: Step, extra: Mapping[str, OpFactory], *, always: bool = False) -> Runner:
+def build(label: str, step: Step, extra: Mapping[str, OpFactory], *, always: bool = False) -> Runner:
     """Return the step, ready to run; `always` overrides its probability (preprocessing is never left to chance)."""
-    label = f"{position} {step.name}"
     if step.name in extra:
         return ExtraStep(label, step, extra[step.name])
     return LibraryStep(label, step, always=always)
