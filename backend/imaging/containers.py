@@ -6,7 +6,9 @@ Ghostscript, and Pillow's process-wide bomb warning is not needed because `MAX_P
 
 import io
 import struct
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO
 
@@ -106,7 +108,8 @@ def open_header(stream: IO[bytes]) -> Header:
         raise ImageError(msg)
     stream.seek(0)
     try:
-        image = kind.open(stream)
+        with quiet():
+            image = kind.open(stream)
     except Exception as error:  # readers raise many kinds; each means the same to the user
         msg = f"broken {kind.name.upper()} header ({short(error)})"
         raise ImageError(msg) from error
@@ -136,17 +139,27 @@ def _exif_orientation(block: bytes | None) -> object:
         return None
     exif = Image.Exif()
     try:
-        exif.load(block)
-        return exif.get(_ORIENTATION)
+        with quiet():
+            exif.load(block)
+            return exif.get(_ORIENTATION)
     except (SyntaxError, ValueError, KeyError, TypeError, EOFError, OSError, struct.error):
         return None  # a broken EXIF block does not make the picture unusable; viewers ignore it too
 
 
 def short(error: BaseException) -> str:
     """Return what an image reader's error says to a user, in one line."""
-    if isinstance(error, struct.error | EOFError):
+    causes = {type(error), type(error.__cause__)}
+    if causes & {struct.error, EOFError, IndexError}:
         return "the file ends too early"
     return (str(error).splitlines() or [""])[0][:120] or type(error).__name__
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep Pillow's warnings, such as on odd EXIF entries, away from the user's terminal."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        yield
 
 
 def open_bytes(data: bytes) -> Header:

@@ -64,8 +64,9 @@ def decode(data: bytes) -> Decoded:
     """
     header = containers.open_bytes(data)
     try:
-        image = _load(header, data)
-        rgb, notes = _to_rgb(image)
+        with containers.quiet():
+            image = _load(header, data)
+            rgb, notes = _to_rgb(image)
     except ImageError:
         raise
     except Exception as error:  # readers raise many kinds; each means the same to the user
@@ -117,4 +118,4 @@ def _on_white(image: Image.Image) -> Rgb:
 
 
 def _frames(image: ImageFile.ImageFile) -> tuple[str, ...]:
-    return ("only the first frame of an animation is used",) if getattr(image, "is_animated", False) else ()
+    return ("only the first of several frames is used",) if getattr(image, "is_animated", False) else ()
