@@ -33,7 +33,7 @@ def augment(dataset: Path, recipe: str, chosen: "Options", *, as_json: bool) -> 
         from backend.commands.results import build_outcome
         from backend.flows.augment import run_build
         from backend.flows.recipes import load_recipe
-        from backend.formats import open_dataset
+        from backend.formats.recognise import open_dataset
 
         loaded, opened = load_recipe(recipe, settings), open_dataset(dataset)
         request = chosen.request(opened, loaded, f"the dataset {opened.name}", settings)
@@ -56,7 +56,7 @@ def preview(
     def work(settings: Settings, progress: TerminalProgress) -> Outcome:
         from backend.flows.preview import preview_sheet
         from backend.flows.recipes import load_recipe
-        from backend.formats import open_dataset
+        from backend.formats.recognise import open_dataset
 
         folder, project = source
         if (folder is None) == (project is None):

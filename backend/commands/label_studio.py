@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import typer
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from backend.flows.augment import Options
     from backend.flows.export import ExportReport, Target
     from backend.flows.label_studio_source import Chosen
+    from backend.formats.label_studio_tasks import Annotations
 
 ANNOTATIONS = ("newest", "ground-truth", "consensus")
 
@@ -27,12 +28,13 @@ def selection(
         typer.BadParameter: an option's value cannot be read.
     """
     from backend.flows.label_studio_source import Chosen
+    from backend.formats.label_studio_tasks import Filter
 
     if annotations not in ANNOTATIONS:
         msg = f"{annotations!r} is not one of {', '.join(ANNOTATIONS)}"
         raise typer.BadParameter(msg, param_hint="--annotations")
     ids = _task_ids(tasks) if tasks is not None else None
-    return Chosen(view, ids, tuple(labels or ()), _since(since), annotations)
+    return Chosen(view, ids, Filter(cast("Annotations", annotations), tuple(labels or ()), _since(since)))
 
 
 def _task_ids(text: str) -> tuple[int, ...]:
@@ -109,7 +111,7 @@ def import_(path: Path, project: int | None, new: str | None, *, as_json: bool) 
 
     def work(settings: Settings, progress: TerminalProgress) -> Outcome:
         from backend.flows.import_tasks import import_into
-        from backend.formats import open_dataset
+        from backend.formats.recognise import open_dataset
 
         if (project is None) == (new is None):
             msg = "say where to import: --project ID or --new TITLE"

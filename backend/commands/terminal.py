@@ -67,7 +67,7 @@ def run(command: str, work: Work, *, as_json: bool = False) -> None:
         outcome = _failed(command, error, error.exit_code, error.fix, log)
     except KeyboardInterrupt:
         outcome = _failed(command, Cancelled("interrupted"), Cancelled.exit_code, "run it again to resume", log)
-    except Exception as error:  # noqa: BLE001 - the last line of defence: a message and a log, not a traceback
+    except Exception as error:  # the last line of defence: a message and a log, not a traceback
         logging.getLogger("labelloom").exception("%s failed", command)
         outcome = _failed(command, error, 1, "the log holds the details; please report it with them", log)
     _show(command, outcome, round(time.monotonic() - start, 2), as_json=as_json)

@@ -8,13 +8,10 @@ from typing import Any
 from backend.core.errors import UsageError
 from backend.core.recipe import Recipe, parse_recipe
 from backend.formats import FORMATS
-from backend.formats.base import Classes
-from backend.formats.manifest import line_to_sample
+from backend.formats.manifest import DESCRIPTION, MANIFEST, line_to_sample, lines
 
 Json = dict[str, Any]
 
-MANIFEST = "manifest.jsonl"
-DESCRIPTION = "dataset.json"
 SKIPPED = "skipped.jsonl"
 
 
@@ -38,14 +35,7 @@ def read_description(folder: Path) -> Json:
 
 def read_lines(folder: Path) -> Iterator[Json]:
     """Yield the manifest's lines."""
-    with (folder / MANIFEST).open(encoding="utf-8") as file:
-        for line in file:
-            yield json.loads(line)
-
-
-def classes_of(description: Json) -> Classes:
-    """Return the dataset's label order."""
-    return Classes(tuple(description["labels"]), tuple(description.get("tags", ())))
+    return lines(folder / MANIFEST)
 
 
 def recipe_of(description: Json) -> Recipe:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from backend.flows.build.plan import Planned
 from backend.flows.build.render import Job, Renderer
-from backend.flows.build.shards import read_shard, shard_paths, write_shard
+from backend.flows.build.shards import Json, read_shard, shard_paths, write_shard
 
 PROBES = 6
 
@@ -15,7 +15,7 @@ def estimate(job: Job, planned: Planned, workers: int) -> dict[str, float]:
 
     `job.folder` is a scratch work folder that holds the plan; what is rendered there is the caller's to remove.
     """
-    entries = [entry for path in shard_paths(job.folder, "plan") for entry in _every(path)]
+    entries = [entry for path in shard_paths(job.folder, "plan") for entry in _first(path)]
     probes = entries[:: max(1, len(entries) // PROBES)][:PROBES]
     if not probes:
         return {"seconds": 0.0, "bytes": 0.0}
@@ -25,11 +25,11 @@ def estimate(job: Job, planned: Planned, workers: int) -> dict[str, float]:
     renderer.shard(0)
     seconds = time.perf_counter() - start
     written = {f.stat().st_ino: f.stat().st_size for key in job.formats for f in _files(job.folder / key)}
-    share = planned.images.total() / max(1, sum(len(p["variants"]) for p in probes))
+    share = planned.images.total() / sum(len(probe["variants"]) for probe in probes)
     return {"seconds": round(seconds * share / max(workers, 1), 1), "bytes": round(sum(written.values()) * share)}
 
 
-def _every(path: Path) -> list[dict[str, object]]:
+def _first(path: Path) -> list[Json]:
     return list(read_shard(path))[:1]  # one of each shard: enough to spread the probes over the whole plan
 
 

@@ -49,9 +49,9 @@ def export(
     settings, progress = tools
     with translated(), open_project(project, settings, progress, chosen) as source:
         request = options.request(source.dataset, recipe, source.description, settings)
-        request = replace(request, project=source.key, counts=source.counts)
+        request = replace(request, project=source.key, counts=source.selection.to_json())
         built = run_build(request, settings, progress, dry_run=options.dry_run)
-        report = ExportReport(built, source.counts, source.summary)
+        report = ExportReport(built, request.counts, source.selection.text())
         if target is None or options.dry_run:
             return report
         written = write_back(

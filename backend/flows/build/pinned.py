@@ -1,0 +1,71 @@
+"""The plan of a rebuild: not drawn up anew, but read off the manifest of the dataset that is made again."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from itertools import groupby
+from pathlib import Path
+
+from backend.core.codec import region_from_json
+from backend.core.model import Dataset, Origin, Sample, Skipped, Stream, Tag
+from backend.flows.build.plan import Planned
+from backend.flows.build.shards import Json, read_shard, shard_path, write_shard
+from backend.flows.dataset_dir import read_description, read_lines
+
+Find = Callable[[str, Json], Path | None]
+"""Returns where a source image lies, from its sha256 and the manifest line's `source`."""
+
+
+def manifest_dataset(original: Path, find: Find) -> Dataset:
+    """Return the sources of a dataset as a dataset; a source that `find` cannot find is skipped with its address."""
+    description = read_description(original)
+    stream = Stream(lambda: (_sample(lines[0], find) for lines in _sources(original)))
+    labels, tags = tuple(description["labels"]), tuple(description.get("tags", ()))
+    return Dataset(description["name"], labels, stream, tags)
+
+
+def _sources(original: Path) -> Iterator[list[Json]]:
+    """Yield the manifest's lines source by source (a stem that sorts in between only splits a group)."""
+    for _, lines in groupby(read_lines(original), key=lambda line: line["file"].rpartition("_v")[0]):
+        yield list(lines)
+
+
+def _sample(line: Json, find: Find) -> Sample | Skipped:
+    source = line["source"]
+    path = find(source["sha256"], source)
+    if path is None:
+        return Skipped(
+            source["uri"] or source["name"], f"the source image {source['sha256'][:12]} is nowhere to be found"
+        )
+    return Sample(
+        id=source["sha256"],
+        path=str(path),
+        name=source["name"],
+        width=source["width"],
+        height=source["height"],
+        regions=tuple(region_from_json(region) for region in source["regions"]),
+        tags=tuple(Tag(tag["label"], tag["control"]) for tag in line["tags"]),
+        split=line["split"],
+        origin=Origin(**{key: source[key] for key in Origin.__dataclass_fields__}),
+    )
+
+
+def plan_pinned(original: Path, work: Path) -> Planned:
+    """Write plan shards from the list shards and the manifest, which run in the same order."""
+    sources, sizes, images = _sources(original), [], Counter[str]()
+    number = 0
+    while (listed := shard_path(work, "list", number)).exists():
+        entries, lost = [], []
+        for entry, lines in zip(read_shard(listed), sources, strict=False):
+            if "skipped" in entry:
+                lost.append(entry)
+                continue
+            first = lines[0]
+            stem, variants = first["file"].rpartition("_v")[0], sorted(line["variant"] for line in lines)
+            images[first["split"]] += len(variants)
+            pinned = {"split": first["split"], "lineage": first["lineage"], "stem": stem, "variants": variants}
+            entries.append({**entry, **pinned})
+        write_shard(shard_path(work, "index", number), lost)
+        write_shard(shard_path(work, "plan", number), entries)
+        sizes.append(len(entries))
+        number += 1
+    return Planned(sizes=tuple(sizes), images=images)

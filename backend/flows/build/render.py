@@ -1,0 +1,183 @@
+"""Phase 4: a planned source becomes its original and its variants, written in every format."""
+
+import errno
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from backend.augment.pipeline import Drawn, GaveUp, Pipeline, prepare_process
+from backend.core.codec import region_to_json
+from backend.core.errors import ImageError, LabelLoomError
+from backend.core.model import Sample
+from backend.core.names import file_name
+from backend.core.recipe import Recipe
+from backend.flows.build.index import read_sample
+from backend.flows.build.shards import Json, read_shard, shard_path, write_shard
+from backend.formats import FORMATS
+from backend.formats.base import Classes
+from backend.imaging.decode import Decoded, decode
+from backend.imaging.encode import EXTENSIONS, encode
+from backend.imaging.files import link_or_copy, write_atomic
+from backend.imaging.hashes import sha256
+
+FATAL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}  # no image's fault: stop, resumable
+KEPT: dict[str, str] = {**EXTENSIONS, "bmp": ".bmp"}  # what trainers and Label Studio both read; TIFF and GIF are not
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What every render worker needs; picklable. folder: the partial dataset."""
+
+    folder: Path
+    recipe: Recipe
+    formats: tuple[str, ...]
+    classes: Classes
+
+
+class Renderer:
+    """Renders shards of one job; one lives in each worker process."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.pipeline = Pipeline(job.recipe)
+
+    def shard(self, number: int) -> int:
+        """Render plan shard `number`; return how many sources it holds."""
+        work = self.job.folder / ".work"
+        entries = list(read_shard(shard_path(work, "plan", number)))
+        losses = {key: Counter[str]() for key in self.job.formats}
+        lines = [line for entry in entries for line in self._source(entry, losses)]
+        write_shard(shard_path(work, "done", number), [{"losses": losses}, *lines])
+        return len(entries)
+
+    def _source(self, entry: Json, losses: dict[str, Counter[str]]) -> Iterator[Json]:
+        sample = read_sample(entry)
+        item = sample.origin.uri or sample.name
+        try:
+            data = Path(sample.path).read_bytes()
+            if sha256(data) != entry["sha256"]:
+                yield {"skipped": item, "reason": "the file changed while the dataset was being built"}
+                return
+            image = decode(data)
+            yield from self._images(entry, sample, (data, image), losses)
+        except OSError as error:
+            if error.errno in FATAL:
+                msg = f"cannot write below {self.job.folder}: {error.strerror}"
+                raise LabelLoomError(msg, fix="free space or choose another --out, then run again to resume") from error
+            yield {"skipped": item, "reason": str(error)}
+        except (ImageError, LabelLoomError) as error:
+            yield {"skipped": item, "reason": str(error)}
+        except Exception as error:  # noqa: BLE001 - whatever one image does to a library, the others go on
+            yield {"skipped": item, "reason": f"{type(error).__name__}: {error}"}
+
+    def _images(
+        self, entry: Json, sample: Sample, source: tuple[bytes, Decoded], losses: dict[str, Counter[str]]
+    ) -> Iterator[Json]:
+        data, image = source
+        output = self.job.recipe.output.image
+        lines: list[Json] = []
+        if 0 in entry["variants"]:
+            drawn = self.pipeline.prepare(image.rgb, sample.regions)
+            if _unchanged(image) and not self.job.recipe.preprocess:
+                written, extension = data, KEPT[image.format]  # byte for byte, never encoded again
+            else:
+                written, extension = encode(drawn.rgb, output.format, output.quality), EXTENSIONS[output.format]
+            lines.append(self._write(entry, sample, (0, extension), drawn, written, losses))
+        for variant in entry["variants"]:
+            if variant == 0:
+                continue
+            result = self.pipeline.draw(image.rgb, sample.regions, entry["sha256"], variant)
+            if isinstance(result, GaveUp):
+                name = sample.origin.uri or sample.name
+                lines.append({"gave_up": f"{name} variant {variant}", "reason": "; ".join(result.reasons)})
+                continue
+            written = encode(result.rgb, output.format, output.quality)
+            lines.append(self._write(entry, sample, (variant, EXTENSIONS[output.format]), result, written, losses))
+        yield from lines
+
+    def _write(
+        self,
+        entry: Json,
+        sample: Sample,
+        which: tuple[int, str],
+        drawn: Drawn,
+        data: bytes,
+        losses: dict[str, Counter[str]],
+    ) -> Json:
+        variant, extension = which
+        height, width = drawn.rgb.shape[:2]
+        name = file_name(entry["stem"], variant, extension)
+        target = replace(
+            sample, name=name, width=width, height=height, regions=drawn.regions, split=entry["split"], notes=()
+        )
+        first: Path | None = None
+        for key in self.job.formats:
+            folder = self.job.folder / key
+            path = FORMATS[key].image_path(folder, target)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if first is None:
+                write_atomic(path, data)
+                first = path
+            else:
+                link_or_copy(first, path)
+            losses[key].update(FORMATS[key].write_labels(folder, target, self.job.classes))
+        return {
+            "file": name,
+            "sha256": sha256(data),
+            "width": width,
+            "height": height,
+            "split": entry["split"],
+            "lineage": entry["lineage"],
+            "variant": variant,
+            "seed": drawn.seed,
+            "attempt": drawn.attempt,
+            "source": source_json(entry, sample),
+            "steps": list(drawn.steps),
+            "style": None,
+            "tags": [{"label": t.label, "control": t.control} for t in sample.tags],
+            "regions": [region_to_json(r) for r in drawn.regions],
+            "ledger": [e.to_json() for e in drawn.ledger],
+        }
+
+
+def _unchanged(image: Decoded) -> bool:
+    """Tell whether the file's bytes already hold exactly the pixels we decoded."""
+    return not image.turned and not image.notes and image.format in KEPT
+
+
+def source_json(entry: Json, sample: Sample) -> Json:
+    """Return what a manifest line says of its source; the image's name is kept so that it can be built again."""
+    origin = sample.origin
+    return {
+        "uri": origin.uri,
+        "name": sample.name,
+        "sha256": entry["sha256"],
+        "width": sample.width,
+        "height": sample.height,
+        "project": origin.project,
+        "task": origin.task,
+        "annotation": origin.annotation,
+        "annotator": origin.annotator,
+        "license": origin.license,
+        "page_url": origin.page_url,
+        "regions": [region_to_json(r) for r in sample.regions],
+    }
+
+
+_renderer: Renderer | None = None
+
+
+def start_renderer(job: Job) -> None:
+    """Prepare this process for one job (a worker's initializer)."""
+    global _renderer  # noqa: PLW0603 - process pools hand tasks to functions, so the state is per process
+    prepare_process()
+    _renderer = Renderer(job)
+
+
+def render_shard(number: int) -> int:
+    """Render one plan shard in a process that `start_renderer` prepared."""
+    if _renderer is None:
+        msg = "start_renderer was not called in this process"
+        raise RuntimeError(msg)
+    return _renderer.shard(number)

@@ -1,0 +1,187 @@
+"""A Label Studio project as a dataset: tasks in pages, images in parallel, what is left out counted and said."""
+
+import json
+import tempfile
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, Any
+
+from backend.core.errors import ImageError, LabelLoomError, UsageError
+from backend.core.model import Dataset, Sample, Skipped, Stream
+from backend.core.progress import Progress
+from backend.formats.label_config import LabelConfig, parse_label_config
+from backend.formats.label_studio_tasks import Filter, Selection, image_name, image_url, pick, to_sample
+from backend.imaging.decode import probe
+from backend.imaging.files import write_atomic
+from backend.imaging.hashes import sha256
+from backend.settings import Settings
+from connectors.errors import ConnectorError, FetchError, Unauthorized, Unreachable
+from connectors.label_studio import LabelStudio, Project
+from connectors.label_studio_images import Images
+from connectors.label_studio_server import read_account
+
+Json = dict[str, Any]
+
+FETCHERS = 8  # Label Studio answers about 75 images a second; more threads do not help
+
+
+NEWEST = Filter()
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Which tasks are exported: those of a view or with an id (None: all) that pass the filter."""
+
+    view: int | None = None
+    ids: tuple[int, ...] | None = None
+    filter: Filter = NEWEST
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectSource:
+    """An opened project. selection: how its tasks were chosen; key: what splits are remembered under."""
+
+    client: LabelStudio
+    project: Project
+    config: LabelConfig
+    dataset: Dataset
+    selection: Selection
+    key: str
+
+    @property
+    def description(self) -> str:
+        """The source as people read it; no address, so that equal exports give equal bytes."""
+        return f"Label Studio project {self.project.id} ({self.project.title})"
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn a connector's error into one of ours, its fix kept."""
+    try:
+        yield
+    except ConnectorError as error:
+        raise LabelLoomError(str(error), fix=error.fix) from error
+
+
+def connect(settings: Settings, url: str | None = None) -> LabelStudio:
+    """Return a connection to the configured Label Studio, or to the one that `labelloom up` runs.
+
+    Raises:
+        UsageError: there is neither an address with a token nor a Label Studio of our own.
+    """
+    account = read_account(settings.data_dir / "label-studio")
+    address = url or settings.label_studio_url or (account.url if account else None)
+    key = settings.label_studio_api_key.get_secret_value() if settings.label_studio_api_key else None
+    if key is None and account and address == account.url:
+        key = account.personal_token or account.token
+    if not address or not key:
+        msg = "no Label Studio is configured"
+        raise UsageError(msg, fix="set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY, or run `labelloom up`")
+    with translated():
+        return LabelStudio(address, key)
+
+
+@contextmanager
+def open_project(
+    project: int, settings: Settings, progress: Progress, chosen: Chosen | None = None
+) -> Iterator[ProjectSource]:
+    """Yield a project as a dataset; its tasks are read once, before this yields, so the set is fixed and counted.
+
+    Raises:
+        LabelLoomError: Label Studio cannot be reached, refuses the token, or has no such project.
+        UsageError: the labelling config is not one for single images.
+    """
+    chosen = chosen or Chosen()
+    with translated():
+        client = connect(settings)
+        client.check()
+        found = client.project(project)
+        created = client.request("GET", f"api/projects/{project}/").json()["created_at"]
+    config = parse_label_config(found.label_config)
+    settings.cache_dir.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile("w+", encoding="utf-8", dir=settings.cache_dir) as spool:
+        with translated():
+            selection = _spool(client, found, chosen, spool, progress)
+            users = client.users()
+        reader = _Reader(client, config, (chosen.filter, users), settings)
+        name = f"project-{project}"
+        dataset = Dataset(name, config.labels, Stream(lambda: reader.samples(spool)), config.tags)
+        yield ProjectSource(client, found, config, dataset, selection, f"{project}@{created}")
+
+
+def _spool(client: LabelStudio, project: Project, chosen: Chosen, spool: IO[str], progress: Progress) -> Selection:
+    """Write the chosen tasks, one JSON a line; return how many were left out, by reason."""
+    selection = Selection()
+    tasks = client.tasks(project.id, view=chosen.view, ids=chosen.ids)
+    total = len(chosen.ids) if chosen.ids is not None else (None if chosen.view else project.task_number)
+    for number, task in enumerate(tasks, start=1):
+        picked = pick(task, chosen.filter)
+        selection.add(picked)
+        if picked.used:
+            spool.write(json.dumps(task, ensure_ascii=False) + "\n")
+        progress.update("reading tasks", number, total)
+    return selection
+
+
+class _Reader:
+    """Reads spooled tasks as samples; images are fetched a few ahead and kept by sha256."""
+
+    def __init__(
+        self, client: LabelStudio, config: LabelConfig, how: tuple[Filter, dict[int, str]], settings: Settings
+    ) -> None:
+        self._config = config
+        self._filter, self._users = how
+        self._base = client.url
+        self._images = Images(client, allow_hosts=settings.allow_hosts)
+        self._store = settings.sources_dir
+
+    def samples(self, spool: IO[str]) -> Iterator[Sample | Skipped]:
+        """Yield a sample, or why there is none, for each task in order."""
+        spool.seek(0)
+        waiting: deque[tuple[Json, Future[Path]]] = deque()
+        with ThreadPoolExecutor(FETCHERS) as pool:
+            try:
+                for line in spool:
+                    task = json.loads(line)
+                    waiting.append((task, pool.submit(self._image, task)))
+                    if len(waiting) >= 2 * FETCHERS:
+                        yield self._sample(*waiting.popleft())
+                while waiting:
+                    yield self._sample(*waiting.popleft())
+            finally:
+                pool.shutdown(wait=True, cancel_futures=True)
+
+    def _sample(self, task: Json, image: Future[Path]) -> Sample | Skipped:
+        item = f"task {task['id']} ({image_name(task, self._config)})"
+        try:
+            path = image.result()
+            header = probe(path)
+        except (Unreachable, Unauthorized) as error:
+            raise LabelLoomError(str(error), fix=error.fix) from error  # the next image would fail as well
+        except (FetchError, ImageError, ConnectorError) as error:
+            return Skipped(item, str(error))
+        size = header.width, header.height
+        sample = to_sample(task, pick(task, self._filter), self._config, (str(path), size), self._users)
+        return replace(sample, notes=tuple(f"{item}: {note}" for note in sample.notes))
+
+    def _image(self, task: Json) -> Path:
+        url = image_url(task, self._config)
+        known = self._store / "by-url" / sha256(f"{self._base} {url}".encode())
+        upload = url.startswith("/data/upload/")  # Label Studio never changes an upload; other addresses may change
+        if upload and known.is_file() and (path := self._path(known.read_text())).is_file():
+            return path
+        data = self._images.fetch(url, task["id"])
+        sha = sha256(data)
+        path = self._path(sha)
+        if not path.is_file():
+            write_atomic(path, data)
+        if upload:
+            write_atomic(known, sha.encode())
+        return path
+
+    def _path(self, sha: str) -> Path:
+        return self._store / sha[:2] / sha
