@@ -47,8 +47,6 @@ BOUNDS: dict[tuple[str, str], Bound] = {
     ("Perspective", "scale"): Bound(0, 0.4),
     ("ElasticTransform", "alpha"): Bound(0, 2000),
     ("OpticalDistortion", "distort_limit"): Bound(-0.5, 0.5),
-    ("GridElasticDeform", "num_grid_xy"): Bound(2, 64),
-    ("GridElasticDeform", "magnitude"): Bound(0, 200, above=True),
     ("CropAndPad", "percent"): Bound(-1, 1, above=True),
     ("RandomResizedCrop", "scale"): Bound(0, 1, above=True),
     ("RandomResizedCrop", "ratio"): Bound(0, 20, above=True),

@@ -22,7 +22,6 @@ _GROUPS: dict[str, dict[str, str]] = {
     },
     "warp": {
         "ElasticTransform": "Push pixels about smoothly, like a picture on rubber.",
-        "GridElasticDeform": "Bend a grid laid over the picture.",
         "OpticalDistortion": "Bend lines as a lens does.",
     },
     "crop": {
@@ -137,6 +136,7 @@ REFUSED: dict[str, str] = {
     "ThinPlateSpline": _POINTS,
     "PiecewiseAffine": _POINTS,
     "GridDistortion": _POINTS,
+    "GridElasticDeform": _POINTS,
     "Morphological": "it grows or shrinks every object by some pixels, so labels would be off",
     "MaskDropout": "it erases labelled objects",
     "ConstrainedCoarseDropout": "it needs to be told which objects to cover; use CoarseDropout",

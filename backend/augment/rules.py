@@ -34,7 +34,8 @@ def judge(track: Track, rule: BoxRule, sizes: Mapping[int, float], index: int) -
     grown = growth(track)
     region = emit(track)
     if track.gone:
-        return Verdict(track, None, grown)
+        lost = track.reason == "degenerate" and track.moved  # the object may still be seen, but where?
+        return Verdict(track, None, grown, *(("degenerate", _text(track, "came apart", track.step)) if lost else ()))
     if region is None:
         return Verdict(track, None, grown, "degenerate", _text(track, "nothing is left of it", track.last))
     broken, text = _broken(track, rule, region, grown, sizes.get(index))

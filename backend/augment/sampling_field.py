@@ -7,24 +7,26 @@ from numpy.typing import NDArray
 
 from backend.core.geometry import Points
 
-ROUNDS = 40
-CLOSE = 0.005  # pixels
+ROUNDS = 100
+CLOSE = 0.005  # pixels: close enough to stop
+FOLDED = 0.05  # pixels: so far off after all rounds, a point has no one place to go
 
 
 def follow(points: Points, map_x: NDArray[Any], map_y: NDArray[Any]) -> Points:
     """Return where points (n, 2) lie after the warp, in pixels.
 
-    Solves field(new) = old by repeated correction, which converges where the warp does not fold over itself. Outside
-    the frame the field goes on at slope 1.
+    Solves field(new) = old by repeated correction, which converges where the warp does not fold over itself; where it
+    does, the point is not a number. Outside the frame the field goes on at slope 1.
     """
     field = np.stack([map_x, map_y], axis=-1).astype(np.float64)
     old = points - 0.5  # the field counts from pixel centres
-    new = old.copy()
+    new, miss = old.copy(), np.zeros_like(old)
     for _ in range(ROUNDS):
         miss = _sample(field, new) - old
         new -= miss
         if np.abs(miss).max() < CLOSE:
             break
+    new[np.abs(miss).max(axis=1) > FOLDED] = np.nan
     return new + 0.5
 
 

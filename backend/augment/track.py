@@ -163,11 +163,12 @@ def prepare_for(track: Track, kind: Map) -> Track:
     track = replace(track, affine=False)
     if track.scattered:
         return measure_hull(track) if track.clipped and track.pixels is not None else track
-    rings = tuple(_densify(ring) for ring in track.rings) if kind == "warp" else track.rings
+    rings = tuple(densify(ring) for ring in track.rings) if kind == "warp" else track.rings
     return replace(track, rings=rings, full=rings)
 
 
-def _densify(ring: Points) -> Points:
+def densify(ring: Points) -> Points:
+    """Return the ring with points every 2 pixels or so along its edges, at most some 400 in all."""
     ends = np.roll(ring, -1, axis=0)
     lengths = np.hypot(*(ends - ring).T)
     spacing = max(2.0, float(lengths.sum()) / 400)

@@ -7,7 +7,7 @@ import numpy as np
 
 from backend.augment.ops import Rgb
 from backend.augment.steps import Cargo, Outcome, Runner
-from backend.augment.track import Track, clip, covered_share, lower, prepare_for
+from backend.augment.track import Track, clip, covered_share, lower, prepare_for, vanish
 from backend.core.geometry import Points
 
 UNSEEN = 1e-4  # a smaller covered share is rounding
@@ -77,5 +77,7 @@ def unpack(tracks: Sequence[Track], cargo: Cargo, label: str) -> list[Track]:
         now = tuple(rings[: len(track.rings)])
         full = now if track.full is track.rings else tuple(rings[len(track.rings) :])
         pixels = None if track.pixels is None else next(masks)
-        out.append(replace(track, rings=now, full=full, pixels=pixels, moved=True, last=label))
+        new = replace(track, rings=now, full=full, pixels=pixels, moved=True, last=label)
+        folded = any(np.isnan(ring).any() for ring in rings)
+        out.append(vanish(new, "degenerate", label) if folded else new)
     return out
