@@ -5,7 +5,7 @@ Numbers are rounded to 4 decimals of a pixel: far below every tolerance, and fil
 
 import hashlib
 import json
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 from backend.core.model import Box, Ellipse, Keypoint, Mask, Origin, Polygon, Region, RotatedBox, Sample, Shape, Tag
@@ -27,15 +27,26 @@ def _r(value: float) -> float:
     return round(float(value), 4)
 
 
+def _length(value: float) -> float:
+    """Round a length that must stay more than 0."""
+    return _r(value) or float(value)
+
+
+def _corners(box: Box) -> list[float]:
+    rounded = [_r(box.x0), _r(box.y0), _r(box.x1), _r(box.y1)]
+    thin = rounded[0] == rounded[2] or rounded[1] == rounded[3]  # it must stay a box, however thin
+    return [float(v) for v in (box.x0, box.y0, box.x1, box.y1)] if thin else rounded
+
+
 def shape_to_json(shape: Shape) -> Json:
     """Return `{"type": ..., ...}` in pixels."""
     match shape:
         case Box():
-            return {"type": "box", "xyxy": [_r(shape.x0), _r(shape.y0), _r(shape.x1), _r(shape.y1)]}
+            return {"type": "box", "xyxy": _corners(shape)}
         case RotatedBox():
             return {
                 "type": "rotated_box",
-                "cxcywh": [_r(shape.cx), _r(shape.cy), _r(shape.width), _r(shape.height)],
+                "cxcywh": [_r(shape.cx), _r(shape.cy), _length(shape.width), _length(shape.height)],
                 "angle": _r(shape.angle),
             }
         case Polygon():
@@ -48,7 +59,7 @@ def shape_to_json(shape: Shape) -> Json:
             return {
                 "type": "ellipse",
                 "cxcy": [_r(shape.cx), _r(shape.cy)],
-                "radii": [_r(shape.rx), _r(shape.ry)],
+                "radii": [_length(shape.rx), _length(shape.ry)],
                 "angle": _r(shape.angle),
             }
 
@@ -98,10 +109,15 @@ def region_from_json(data: Json) -> Region:
 
 def sample_to_json(sample: Sample) -> Json:
     """Return a sample as JSON (with its local path: for shards of work, not for manifests)."""
-    data = asdict(sample)
-    data["regions"] = [region_to_json(r) for r in sample.regions]
-    data["fields"] = dict(sample.fields)
-    return data
+    data = {field.name: getattr(sample, field.name) for field in fields(sample)}
+    return {
+        **data,
+        "regions": [region_to_json(region) for region in sample.regions],
+        "tags": [asdict(tag) for tag in sample.tags],
+        "origin": asdict(sample.origin),
+        "fields": dict(sample.fields),
+        "notes": list(sample.notes),
+    }
 
 
 def sample_from_json(data: Json) -> Sample:

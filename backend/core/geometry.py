@@ -187,7 +187,7 @@ def min_area_box(points: Points) -> RotatedBox | None:
     ring = np.asarray(hull.exterior.coords)
     edges = np.diff(ring, axis=0)
     best: tuple[float, RotatedBox] | None = None
-    for angle in {round(math.degrees(math.atan2(dy, dx)) % 90, 9) for dx, dy in edges.tolist()}:
+    for angle in sorted({round(math.degrees(math.atan2(dy, dx)), 9) % 90 for dx, dy in edges.tolist()}):
         upright = _turn(ring, (0.0, 0.0), -angle)
         (x0, y0), (x1, y1) = upright.min(axis=0), upright.max(axis=0)
         size = float((x1 - x0) * (y1 - y0))
