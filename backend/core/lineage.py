@@ -39,7 +39,12 @@ class Row:
 
 
 def _code(split: str | None) -> int:
-    return NONE if split is None else Splits.index(split)
+    if split is None:
+        return NONE
+    if split not in Splits:
+        msg = f"a split is train, val or test, got {split!r}"
+        raise ValueError(msg)
+    return Splits.index(split)
 
 
 class Rows:

@@ -88,7 +88,7 @@ def _existing(rows: Rows, rule: SplitRule | None) -> tuple[Codes, list[str]]:
     if rule and rule.keep == "none":
         kept = np.full_like(kept, NONE)
     differ = int(((kept != NONE) & (sticky != NONE) & (kept != sticky)).sum())
-    note = f"{differ} images came with another split than in earlier versions; the earlier split was kept"
+    note = f"images that came with another split than in earlier versions kept the earlier one: {differ}"
     return np.where(sticky != NONE, sticky, kept), [note] if differ else []
 
 
@@ -166,7 +166,7 @@ def _leak_text(leaks: tuple[Leak, ...], name: Callable[[int], str]) -> str:
 
 def _leak_error(leaks: tuple[Leak, ...], name: Callable[[int], str]) -> LeakError:
     return LeakError(
-        f"images that belong together lie in different splits ({len(leaks)} groups): {_leak_text(leaks, name)}",
+        f"images that belong together lie in different splits: {_leak_text(leaks, name)}",
         fix="put each group into one split, or set `on_leak: move` (the group follows its majority) or "
         "`on_leak: report` under `split` in the recipe; a smaller `near_duplicates` joins fewer images",
     )
@@ -174,7 +174,7 @@ def _leak_error(leaks: tuple[Leak, ...], name: Callable[[int], str]) -> LeakErro
 
 def _leak_warning(leaks: tuple[Leak, ...], on_leak: str, name: Callable[[int], str]) -> str:
     done = "each group was moved into the split of most of its images" if on_leak == "move" else "they were left there"
-    return f"{len(leaks)} groups of images lay in different splits, {done}: {_leak_text(leaks, name)}"
+    return f"images that belong together lay in different splits, {done}: {_leak_text(leaks, name)}"
 
 
 def _warnings(rows: Rows, groups: Groups, codes: Codes, rule: SplitRule | None) -> list[str]:
@@ -185,7 +185,7 @@ def _warnings(rows: Rows, groups: Groups, codes: Codes, rule: SplitRule | None) 
     counts = np.bincount(codes, minlength=3)
     for split, ratio in ((VAL, rule.val), (TEST, rule.test)):
         if ratio and not counts[split]:
-            found.append(f"{Splits[split]} is empty: {total} images form {len(groups.ids)} groups that must stay whole")
+            found.append(f"{Splits[split]} is empty: images that must stay together leave too few groups for it")
     for split, ratio in enumerate((rule.train, rule.val, rule.test)):
         off = abs(counts[split] - ratio * total)
         if counts[split] and off > max(_OFF * total, 2):
