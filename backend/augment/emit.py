@@ -58,22 +58,23 @@ def _rotated_box(track: Track) -> RotatedBox | None:
     ring = track.rings[0]
     if not track.clipped and len(ring) == 4:
         own = _from_corners(ring)
-        if own is not None and float(np.abs(rotated_box_corners(own) - ring).max()) <= EXACT:
+        if own is not None:
             return own
     fitted = min_area_box(ring)
     return fitted if fitted is not None and _miss(fitted, ring) <= FIT else None
 
 
 def _from_corners(ring: Points) -> RotatedBox | None:
-    """Return the box with these corners, its width still along the first edge (a mirrored one runs the other way)."""
+    """Return the box with these corners, its width still along the first edge, or None where they are no rectangle."""
     (ux, uy), (vx, vy) = (ring[1] - ring[0]).tolist(), (ring[3] - ring[0]).tolist()
+    if ux * vy - uy * vx < 0:  # mirrored: the corners run the other way round
+        ring, ux, uy = ring[[1, 0, 3, 2]], -ux, -uy
     width, height = math.hypot(ux, uy), math.hypot(vx, vy)
     if not (width > 0 and height > 0):
         return None
-    mirrored = ux * vy - uy * vx < 0
-    angle = math.degrees(math.atan2(-uy, -ux) if mirrored else math.atan2(uy, ux))
     cx, cy = ring.mean(axis=0).tolist()
-    return RotatedBox(cx, cy, width, height, angle % 360)
+    box = RotatedBox(cx, cy, width, height, math.degrees(math.atan2(uy, ux)) % 360)
+    return box if float(np.abs(rotated_box_corners(box) - ring).max()) <= EXACT else None
 
 
 def _miss(box: RotatedBox, ring: Points) -> float:
