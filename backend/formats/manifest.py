@@ -1,14 +1,14 @@
 """The manifest of a dataset, read back: one JSON line per image says what each format was meant to hold."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from backend.core.codec import region_from_json
 from backend.core.errors import UsageError
-from backend.core.model import Origin, Sample, Stream, Tag
+from backend.core.model import Origin, Sample, Tag
 from backend.formats.base import Classes
 
 MANIFEST, DESCRIPTION = "manifest.jsonl", "dataset.json"
@@ -61,13 +61,23 @@ def lines(manifest: Path) -> Iterator[Json]:
         raise UsageError(msg, fix="give the folder that holds manifest.jsonl and dataset.json") from error
 
 
-def samples(manifest: Path) -> Stream:
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """What was meant: samples that may be iterated any number of times, one in memory at a time."""
+
+    factory: Callable[[], Iterator[Sample]]
+
+    def __iter__(self) -> Iterator[Sample]:
+        return self.factory()
+
+
+def samples(manifest: Path) -> Samples:
     """Return the samples of a manifest, in its order; may be iterated again, one line in memory at a time.
 
     Raises:
         UsageError: while iterating: a line is broken.
     """
-    return Stream(lambda: _samples(manifest))
+    return Samples(lambda: _samples(manifest))
 
 
 def _samples(manifest: Path) -> Iterator[Sample]:

@@ -1,14 +1,15 @@
 """Which format a folder holds, wherever in it the format lies."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from backend.core.errors import UsageError
-from backend.core.model import Dataset
+from backend.core.model import Dataset, Sample, Skipped, Stream
 from backend.formats import FORMATS
 from backend.formats.base import Format
-from backend.formats.manifest import is_dataset, read_description
+from backend.formats.manifest import MANIFEST, is_dataset, line_to_sample, lines, read_description
 from backend.formats.walk import is_junk
 
 RICHEST = ("coco", "yolo-seg", "yolo-obb", "voc", "yolo", "folders")  # by the shapes they hold
@@ -57,11 +58,31 @@ def recognise(path: Path) -> Found:
 def open_dataset(path: Path) -> Dataset:
     """Return the dataset at `path`, whatever its format.
 
+    A LabelLoom dataset is read from its manifest, which holds more than any one format. A sample's `fields` then tell
+    its lineage and variant.
+
     Raises:
         UsageError: as `recognise`.
     """
+    if path.is_dir() and is_dataset(path):
+        description = read_description(path)
+        classes = description.classes
+        return Dataset(description.name, classes.labels, Stream(lambda: _from_manifest(path)), tags=classes.tags)
     found = recognise(path)
     return found.format.open(found.folder)
+
+
+def _from_manifest(path: Path) -> Iterator[Sample | Skipped]:
+    folders = [(FORMATS[key], path / key) for key in read_description(path).formats if key in FORMATS]
+    for line in lines(path / MANIFEST):
+        sample = line_to_sample(line)
+        places = (form.image_path(folder, sample).absolute() for form, folder in folders)
+        image = next((place for place in places if place.is_file()), None)
+        if image is None:
+            yield Skipped(sample.name, "named in the manifest, but its image is in none of the formats' folders")
+            continue
+        fields = tuple((name, str(line[name])) for name in ("lineage", "variant") if name in line)
+        yield replace(sample, path=str(image), fields=fields)
 
 
 def _richest(path: Path) -> Found:

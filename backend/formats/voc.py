@@ -62,19 +62,23 @@ class Voc:
         return losses
 
     def finish(self, folder: Path, samples: Iterable[Sample], classes: Classes) -> None:
-        """Write ImageSets and classes.txt; each list is one pass over the samples."""
-        write_atomic(folder / "classes.txt", "".join(f"{label}\n" for label in classes.labels).encode())
+        """Write ImageSets and classes.txt in one pass; only the stems are held."""
+        stems: dict[str, list[str]] = {split: [] for split in SPLITS}
+        masked: dict[str, list[str]] = {split: [] for split in SPLITS}
+        for sample in samples:
+            stems[split_folder(sample)].append(stem(sample.name))
+            if any(isinstance(region.shape, Polygon | Mask) for region in sample.regions):
+                masked[split_folder(sample)].append(stem(sample.name))
+        _write_list(folder / "classes.txt", classes.labels)
         for split in SPLITS:
-            path = folder / "ImageSets" / "Main" / f"{split}.txt"
-            write_atomic(path, _stems(samples, split))
-        if (folder / "SegmentationClass").is_dir():
-            for split in SPLITS:
-                masked = (s for s in samples if any(isinstance(r.shape, Polygon | Mask) for r in s.regions))
-                write_atomic(folder / "ImageSets" / "Segmentation" / f"{split}.txt", _stems(masked, split))
+            _write_list(folder / "ImageSets" / "Main" / f"{split}.txt", stems[split])
+            if any(masked.values()):
+                _write_list(folder / "ImageSets" / "Segmentation" / f"{split}.txt", masked[split])
+        (folder / "JPEGImages").mkdir(parents=True, exist_ok=True)
 
 
-def _stems(samples: Iterable[Sample], split: str) -> Iterator[bytes]:
-    return (f"{stem(s.name)}\n".encode() for s in samples if split_folder(s) == split)
+def _write_list(path: Path, names: Iterable[str]) -> None:
+    write_atomic(path, "".join(f"{name}\n" for name in names).encode())
 
 
 def _place(sample: Sample, classes: Classes, losses: Losses) -> Iterator[Placed]:
