@@ -4,7 +4,7 @@ This module knows the document's form only. Whether a step exists and its parame
 business (`backend.augment.catalog.check`), because it needs the augmentation library.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -48,13 +48,13 @@ class _Part(BaseModel):
 class SplitRule(_Part):
     """How source images are shared out; whatever belongs together stays together."""
 
-    train: float = Field(0.8, ge=0, le=1)
-    val: float = Field(0.1, ge=0, le=1)
-    test: float = Field(0.1, ge=0, le=1)
-    keep: Literal["auto", "none"] = "auto"
-    group_by: str | None = Field(None, description="a data./meta. field, or 'name:REGEX' on the file name")
-    near_duplicates: int | Literal["off"] = Field(8, description="hash distance 0-16, or off")
-    on_leak: Literal["abort", "move", "report"] = "abort"
+    train: float = Field(0.8, ge=0, le=1, description="a share from 0 to 1, more than 0")
+    val: float = Field(0.1, ge=0, le=1, description="a share from 0 to 1")
+    test: float = Field(0.1, ge=0, le=1, description="a share from 0 to 1")
+    keep: Literal["auto", "none"] = Field("auto", description="auto or none")
+    group_by: str | None = Field(None, description="a data. or meta. field, or 'name:REGEX' on the file name")
+    near_duplicates: int | Literal["off"] = Field(8, description="a hash distance from 0 to 16, or off")
+    on_leak: Literal["abort", "move", "report"] = Field("abort", description="abort, move or report")
 
     @model_validator(mode="before")
     @classmethod
@@ -82,24 +82,26 @@ class SplitRule(_Part):
 class BoxRule(_Part):
     """What a variant must keep of each object."""
 
-    min_visibility: float = Field(0.3, ge=0, le=1)
-    min_size: float = Field(4, ge=0)
-    on_violation: Literal["resample", "drop", "drop-region"] = "resample"
-    max_growth: float | None = Field(None, ge=1)
+    min_visibility: float = Field(0.3, ge=0, le=1, description="a share of the original object, from 0 to 1")
+    min_size: float = Field(4, ge=0, description="pixels of the shorter side, from 0 up")
+    on_violation: Literal["resample", "drop", "drop-region"] = Field(
+        "resample", description="resample, drop or drop-region"
+    )
+    max_growth: float | None = Field(None, ge=1, description="a factor of at least 1, or null")
 
 
 class ImageRule(_Part):
     """How variants are stored."""
 
-    format: Literal["jpeg", "png", "webp"] = "jpeg"
-    quality: int = Field(95, ge=1, le=100)
+    format: Literal["jpeg", "png", "webp"] = Field("jpeg", description="jpeg, png or webp")
+    quality: int = Field(95, ge=1, le=100, description="a whole number from 1 to 100")
 
 
 class OutputRule(_Part):
     """What is written."""
 
-    formats: tuple[str, ...] = ("yolo", "voc")
-    image: ImageRule = ImageRule()
+    formats: tuple[str, ...] = Field(("yolo", "voc"), description="a list of formats such as [yolo, voc]")
+    image: ImageRule = Field(ImageRule(), description="a mapping such as {format: jpeg, quality: 95}")
 
 
 Variants = Annotated[int, Field(ge=0, le=1000)]
@@ -108,16 +110,36 @@ Variants = Annotated[int, Field(ge=0, le=1000)]
 class Recipe(_Part):
     """How to make a dataset from samples; unknown keys are errors."""
 
-    name: str = Field("default", min_length=1, max_length=80)
-    seed: int = Field(0, ge=0, lt=2**63)
-    preprocess: tuple[StepField, ...] = ()
-    variants: Variants | dict[str, Variants] = 2
-    keep_originals: bool = True
-    split: SplitRule | None = None
-    boxes: BoxRule = BoxRule()
-    labels: dict[str, tuple[str, ...]] = {}
-    steps: tuple[StepField, ...] = ()
-    output: OutputRule = OutputRule()
+    name: str = Field(
+        "default",
+        min_length=1,
+        max_length=80,
+        pattern=r"^[^/\\]*[^/\\.][^/\\]*$",
+        description="a name of 1 to 80 characters without / and \\",
+    )
+    seed: int = Field(0, ge=0, lt=2**63, description="a whole number from 0 up")
+    preprocess: tuple[StepField, ...] = Field((), description="a list of steps, each 'Name: {parameter: value}'")
+    variants: Variants | dict[str, Variants] = Field(
+        2, description="a whole number from 0 to 1000, or one per label such as {default: 2, cat: 6}"
+    )
+    keep_originals: bool = Field(True, description="true or false")
+    split: SplitRule | None = Field(None, description="a mapping such as {train: 0.8, val: 0.1, test: 0.1}, or null")
+    boxes: BoxRule = Field(BoxRule(), description="a mapping such as {min_visibility: 0.3}")
+    labels: dict[str, tuple[str, ...]] = Field(
+        {}, description="a mapping of label to a list such as {cat: [cat, kitty]}"
+    )
+    steps: tuple[StepField, ...] = Field((), description="a list of steps, each 'Name: {parameter: value}'")
+    output: OutputRule = Field(OutputRule(), description="a mapping such as {formats: [yolo, voc]}")
+
+    @model_validator(mode="after")
+    def _labels_apart(self) -> "Recipe":
+        owner: dict[str, str] = {}
+        for new, olds in self.labels.items():
+            for old in olds:
+                if owner.setdefault(old, new) != new:
+                    msg = f"labels: '{old}' stands under both '{owner[old]}' and '{new}'; keep one"
+                    raise ValueError(msg)
+        return self
 
     @property
     def drawing(self) -> dict[str, Any]:
@@ -154,34 +176,79 @@ def parse_recipe(document: Any) -> Recipe:
     if document is None:
         document = {}
     if not isinstance(document, Mapping):
-        raise RecipeError([f"expected a mapping of keys such as 'steps', got {type(document).__name__}"])
+        raise RecipeError([f"expected a mapping of keys such as 'steps', got {_shown(document)}"])
     try:
         return Recipe.model_validate(dict(document))
     except ValidationError as error:
-        raise RecipeError([_describe(e) for e in error.errors(include_url=False)]) from error
+        raise RecipeError(_describe(document, error.errors(include_url=False))) from error
 
 
-def _describe(error: Any) -> str:
-    where = ".".join(str(part) for part in error["loc"] if part not in {"int", "dict[str,constrained-int]"})
+def _describe(document: Mapping[Any, Any], errors: Iterable[Any]) -> list[str]:
+    """Return one problem per place: the alternatives of a place that takes several forms all fail at once."""
+    found: dict[tuple[Any, ...], str] = {}
+    for error in errors:
+        place = _place(document, error["loc"])
+        found.setdefault(place, _problem(place, error))
+    deeper = {place[:end] for place in found for end in range(len(place))}
+    return [text for place, text in found.items() if place not in deeper or not place]
+
+
+def _place(document: Any, location: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """Return the keys of a location without the names of types that the validator mixes in."""
+    place: list[int | str] = []
+    for part in location:
+        known = part in document if isinstance(document, Mapping) else isinstance(document, list | tuple)
+        if known and (isinstance(document, Mapping) or isinstance(part, int)):
+            document = document[part]
+            place.append(part)
+    return tuple(place)
+
+
+def _problem(place: tuple[Any, ...], error: Any) -> str:
+    where = _words(place)
     if error["type"] == "extra_forbidden":
-        known = _keys_at(error["loc"][:-1])
-        near = get_close_matches(str(error["loc"][-1]), known, n=1)
+        known = list(_part_at(place[:-1]).model_fields)
+        near = get_close_matches(str(place[-1]), known, n=1)
         return f"{where}: unknown key" + (f"; did you mean '{near[0]}'?" if near else f"; known: {', '.join(known)}")
-    message = error["msg"].removeprefix("Value error, ")
-    value = error.get("input")
-    shown = f", got {value!r}" if isinstance(value, str | int | float) and repr(value) not in message else ""
-    return f"{where or 'recipe'}: {message}{shown}"
+    if "[key]" in error["loc"]:
+        return f"{where}: a label must be text: write it in quotes"
+    if error["type"] == "value_error":
+        text = error["msg"].removeprefix("Value error, ")
+        return f"{where}: {text}" if where else text
+    return f"{where}: must be {_accepts(place)}, got {_shown(error['input'])}"
 
 
-_PARTS: dict[str, type[BaseModel]] = {
-    "": Recipe,
-    "split": SplitRule,
-    "boxes": BoxRule,
-    "output": OutputRule,
-    "output.image": ImageRule,
+def _words(place: tuple[Any, ...]) -> str:
+    if len(place) > 1 and place[0] in {"steps", "preprocess"}:
+        return f"{'step' if place[0] == 'steps' else 'preprocess'} {place[1] + 1}"
+    return ".".join(str(part) for part in place)
+
+
+def _part_at(place: tuple[Any, ...]) -> type[BaseModel]:
+    part: type[BaseModel] = Recipe
+    for key in place:
+        part = _PARTS.get((part, key), part)
+    return part
+
+
+def _accepts(place: tuple[Any, ...]) -> str:
+    """Return what the innermost known key of a place takes."""
+    for end in range(len(place), 0, -1):
+        field = _part_at(place[: end - 1]).model_fields.get(str(place[end - 1]))
+        if field is not None and field.description:
+            return field.description
+    return "something else"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, Mapping | list | tuple):
+        return "a mapping" if isinstance(value, Mapping) else "a list"
+    return repr(value)
+
+
+_PARTS: dict[tuple[type[BaseModel], Any], type[BaseModel]] = {
+    (Recipe, "split"): SplitRule,
+    (Recipe, "boxes"): BoxRule,
+    (Recipe, "output"): OutputRule,
+    (OutputRule, "image"): ImageRule,
 }
-
-
-def _keys_at(location: tuple[int | str, ...]) -> list[str]:
-    part = _PARTS.get(".".join(str(p) for p in location), Recipe)
-    return list(part.model_fields)
