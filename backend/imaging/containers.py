@@ -4,7 +4,6 @@ Only the formats in `KINDS` are ever opened, each by its own reader: a disguised
 Ghostscript, and Pillow's process-wide bomb warning is not needed because `MAX_PIXELS` is checked by us.
 """
 
-import io
 import struct
 import warnings
 from collections.abc import Callable, Iterator
@@ -160,12 +159,3 @@ def quiet() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"PIL\.")
         yield
-
-
-def open_bytes(data: bytes) -> Header:
-    """Read the header of an image in memory.
-
-    Raises:
-        ImageError: as `open_header`.
-    """
-    return open_header(io.BytesIO(data))

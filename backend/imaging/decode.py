@@ -3,6 +3,7 @@
 Which mode is converted how is told in docs/images.md.
 """
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from backend.core.errors import ImageError
-from backend.imaging import containers, integrity
+from backend.imaging import containers
 from backend.imaging.containers import MAX_PIXELS, Header
+from backend.imaging.integrity import JpegFeed, check_png
 
 __all__ = ["MAX_PIXELS", "Decoded", "Probe", "Rgb", "decode", "probe"]
 
@@ -62,11 +64,12 @@ def decode(data: bytes) -> Decoded:
     Raises:
         ImageError: not an image, truncated, damaged, a kind of pixel with no defined look, or too many pixels.
     """
-    header = containers.open_bytes(data)
+    feed = JpegFeed(data) if containers.sniff(data).name == "jpeg" else io.BytesIO(data)
+    header = containers.open_header(feed)
     try:
         with containers.quiet():
-            image = _load(header, data)
-            rgb, notes = _to_rgb(image)
+            _load(header, feed)
+            rgb, notes = _to_rgb(header.image)
     except ImageError:
         raise
     except Exception as error:  # readers raise many kinds; each means the same to the user
@@ -77,13 +80,13 @@ def decode(data: bytes) -> Decoded:
     return Decoded(rgb, header.orientation != 1, header.kind, notes + _frames(header.image))
 
 
-def _load(header: Header, data: bytes) -> ImageFile.ImageFile:
-    if header.kind == "jpeg":
-        return integrity.load_jpeg(data)
+def _load(header: Header, feed: io.BytesIO) -> None:
+    if isinstance(feed, JpegFeed):
+        feed.load(header.image)
+        return
     if header.kind == "png":
-        integrity.check_png(data)
+        check_png(feed.getvalue())
     header.image.load()
-    return header.image
 
 
 def turn(rgb: Rgb, orientation: int) -> Rgb:
