@@ -74,16 +74,19 @@ def ls(ls_account: Account) -> LabelStudio:
 
 @pytest.fixture
 def new_project(ls: LabelStudio) -> Iterator[Callable[..., int]]:
-    """Make a project, optionally with tasks: `new_project(title, config, tasks) -> id`; deleted afterwards."""
-    made: list[int] = []
+    """Make a project, optionally with tasks: `new_project(title, config, tasks) -> id`.
+
+    Every project that appears during the test is deleted after it.
+    """
+    before = {project.id for project in ls.projects()}
 
     def make(title: str = "a test", config: str = BOXES, tasks: list[dict[str, Any]] | None = None) -> int:
         project = ls.create_project(title, "", config).id
-        made.append(project)
         if tasks:
             ls.request("POST", f"api/projects/{project}/import", json=tasks)
         return project
 
     yield make
-    for project in made:
-        ls.delete_project(project)
+    for project in list(ls.projects()):
+        if project.id not in before:
+            ls.delete_project(project.id)

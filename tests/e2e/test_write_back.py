@@ -1,0 +1,193 @@
+"""Write-back into a real Label Studio: what it makes, that a repeat changes nothing, that a killed run is finished."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from made import line, noise_dataset, write_dataset
+
+from backend.core.errors import Cancelled
+from backend.flows.write_back import write_back
+from connectors.label_studio import LabelStudio
+from connectors.label_studio_images import Images
+from connectors.label_studio_server import LabelStudioServer
+
+pytestmark = pytest.mark.e2e
+
+Make = Callable[..., int]
+
+
+def tasks_by_file(ls: LabelStudio, project: int) -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = {}
+    for task in ls.tasks(project):
+        found.setdefault(task["data"]["loom_file"], []).append(task)
+    return found
+
+
+def test_the_new_project_says_what_it_is(ls: LabelStudio, new_project: Make, tmp_path: Path) -> None:
+    source = new_project("Street cats")
+    folder = noise_dataset(tmp_path / "d", 12)
+    (me,) = [email for email in ls.users().values() if email == ls.check().email]
+    lines = [json.loads(text) for text in (folder / "manifest.jsonl").read_text().splitlines()]
+    lines[0]["source"]["annotator"] = me
+    lines[1]["source"]["annotator"] = "gone@example.org"
+    lines[2]["regions"] = []
+    write_dataset(folder, lines)
+    report = write_back(ls, source, folder, "Street cats augmented")
+    project = ls.project(report.project_id)
+    assert project.title == "Street cats augmented"
+    assert project.description.startswith(
+        f"Derived from project {source} by recipe street: correct the original, not this copy"
+    )
+    assert project.label_config == ls.project(source).label_config
+    assert (report.tasks, report.of, report.created, dict(report.losses)) == (12, 12, 12, {})
+    found = tasks_by_file(ls, report.project_id)
+    assert sorted(found) == sorted(one["file"] for one in lines)
+    task = found[lines[3]["file"]][0]
+    image = task["data"].pop("image")
+    assert task["data"] == {
+        "loom_file": lines[3]["file"], "loom_split": "train", "loom_variant": 1, "loom_attempt": 0, "loom_parent": 5,
+        "loom_visibility": 0.75, "loom_fate": "clipped", "loom_growth": 1.2,
+    }  # fmt: skip
+    assert image.startswith(f"/data/upload/{report.project_id}/")  # its own copy: the source may be deleted
+    assert Images(ls).fetch(image, task["id"]) == (folder / "yolo/images/train" / lines[3]["file"]).read_bytes()
+    (annotation,) = task["annotations"]
+    assert annotation["ground_truth"] is False
+    assert annotation["result"][0]["value"]["rectanglelabels"] == ["raccoon"]
+    assert found[lines[2]["file"]][0]["annotations"][0]["result"] == []
+    titles = [view["title"] for view in ls.views(report.project_id)]
+    assert titles == ["All images", "Most damaged first", "Resampled"]
+    views = {view["title"]: view["id"] for view in ls.views(report.project_id)}
+    resampled = ls.tasks(report.project_id, view=views["Resampled"])
+    assert {task["data"]["loom_attempt"] for task in resampled} == {1, 2}
+    first = ls.request("GET", "api/tasks/", params={"view": views["Most damaged first"], "page_size": 100}).json()
+    damage = [task["data"]["loom_visibility"] for task in first["tasks"]]
+    assert damage == sorted(damage)
+    assert len(set(damage)) == 12
+
+
+def test_a_repeat_changes_nothing_and_other_data_makes_v2(ls: LabelStudio, new_project: Make, tmp_path: Path) -> None:
+    source = new_project()
+    folder = noise_dataset(tmp_path / "d", 5)
+    title = "T" * 49 + "x"
+    one = write_back(ls, source, folder, title)
+    again = write_back(ls, source, folder, title)
+    assert (again.project_id, again.created, again.removed) == (one.project_id, 0, 0)
+    assert all(len(tasks) == 1 for tasks in tasks_by_file(ls, one.project_id).values())
+    assert len(ls.views(one.project_id)) == 3
+    other = noise_dataset(tmp_path / "e", 4)
+    two = write_back(ls, source, other, title)
+    assert two.project_id != one.project_id
+    assert two.title == "T" * 47 + " v2"
+    assert len(list(ls.tasks(one.project_id))) == 5
+
+
+def test_predictions_count_nothing_as_done(ls: LabelStudio, new_project: Make, tmp_path: Path) -> None:
+    folder = noise_dataset(tmp_path / "d", 3)
+    report = write_back(ls, new_project(), folder, "as predictions", as_predictions=True)
+    tasks = list(ls.tasks(report.project_id))
+    assert [(t["is_labeled"], len(t["annotations"]), len(t["predictions"])) for t in tasks] == [(False, 0, 1)] * 3
+    assert tasks[0]["predictions"][0]["model_version"] == "labelloom street"
+
+
+def test_a_sample_holds_the_worst(ls: LabelStudio, new_project: Make, tmp_path: Path) -> None:
+    folder = noise_dataset(tmp_path / "d", 9)
+    report = write_back(ls, new_project(), folder, "a sample", sample=3)
+    assert (report.tasks, report.of) == (3, 9)
+    assert sorted(task["data"]["loom_visibility"] for task in ls.tasks(report.project_id)) == [0.1111, 0.2222, 0.3333]
+    assert "a sample, worst first, of 9" in report.lines()[1]
+
+
+def test_a_shared_folder_holds_the_images(
+    ls: LabelStudio, ls_server: LabelStudioServer, new_project: Make, tmp_path: Path
+) -> None:
+    folder = noise_dataset(tmp_path / "d", 3)
+    storage = ls_server.document_root / "loom"
+    report = write_back(ls, new_project(), folder, "by folder", storage=str(storage))
+    for task in ls.tasks(report.project_id):
+        assert task["data"]["image"].startswith("/data/local-files/?d=loom/street-")
+        data = (folder / "yolo/images/train" / task["data"]["loom_file"]).read_bytes()
+        assert Images(ls).fetch(task["data"]["image"], task["id"]) == data
+    assert write_back(ls, new_project(), folder, "by folder", storage=str(storage)).tasks == 3
+
+
+def test_names_the_config_lacks_are_added_to_it(ls: LabelStudio, new_project: Make, tmp_path: Path) -> None:
+    source = new_project()
+    folder = noise_dataset(tmp_path / "d", 1)
+    text = (folder / "dataset.json").read_text().replace('"labels": ["raccoon"]', '"labels": ["renamed & new"]')
+    (folder / "dataset.json").write_text(text)
+    report = write_back(ls, source, folder, "renamed labels")
+    assert '<Label value="renamed &amp; new"/>' in ls.project(report.project_id).label_config
+
+
+ROOT = Path(__file__).parents[2]
+RUN = """
+import sys
+from pathlib import Path
+from backend.flows.write_back import write_back
+from connectors.label_studio import LabelStudio
+write_back(LabelStudio(sys.argv[1], sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4]), "killed")
+print("finished")
+"""
+
+
+def _project_count(ls: LabelStudio) -> int:
+    return sum(p.title.startswith("killed") for p in ls.projects())
+
+
+@pytest.mark.timeout(240)
+def test_killed_at_any_moment_and_run_again_it_ends_right(ls: LabelStudio, new_project: Make, tmp_path: Path) -> None:
+    """Each run is killed a little later than the one before, so project, uploads, import and tabs are all hit."""
+    source = new_project()
+    folder = noise_dataset(tmp_path / "d", 230)
+    command = [sys.executable, "-c", RUN, ls.url, ls.auth._token, str(source), str(folder)]
+    killed = 0
+    for delay in (0.0, 0.3, 1.0, 2.0):
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT)
+        while _project_count(ls) == 0 and process.poll() is None:
+            time.sleep(0.02)
+        time.sleep(delay)
+        killed += process.poll() is None
+        process.kill()
+        process.wait()
+    assert killed >= 2
+    last = subprocess.run(command, capture_output=True, cwd=ROOT, check=True)
+    assert last.stdout == b"finished\n"
+    (project,) = [p for p in ls.projects() if p.title.startswith("killed")]
+    found = tasks_by_file(ls, project.id)
+    assert len(found) == 230
+    assert {len(tasks) for tasks in found.values()} == {1}
+    assert {len(tasks[0]["annotations"]) for tasks in found.values()} == {1}
+    assert len(ls.views(project.id)) == 3
+
+
+class Stop:
+    """Progress that asks to stop at the given report."""
+
+    def __init__(self, at: int) -> None:
+        self.left = at
+
+    def update(self, phase: str, done: int, total: int | None = None) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise Cancelled("stopped")
+
+
+def test_what_a_stopped_import_left_twice_is_removed(ls: LabelStudio, new_project: Make, tmp_path: Path) -> None:
+    source = new_project()
+    folder = noise_dataset(tmp_path / "d", 120)
+    with pytest.raises(Cancelled):
+        write_back(ls, source, folder, "stopped", progress=Stop(1))
+    (project,) = [p for p in ls.projects() if p.title == "stopped"]
+    first = next(iter(ls.tasks(project.id)), None)
+    repeat = {"data": first["data"] if first else {"image": "x", "loom_file": line("a", "b", (1, 1))["file"]}}
+    ls.request("POST", f"api/projects/{project.id}/import", json=[repeat, repeat])
+    report = write_back(ls, source, folder, "stopped")
+    found = tasks_by_file(ls, report.project_id)
+    assert {len(tasks) for tasks in found.values()} == {1}
+    assert report.project_id == project.id
