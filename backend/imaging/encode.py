@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.core.errors import ImageError
+
 ImageFormat = Literal["jpeg", "png", "webp"]
 EXTENSIONS: dict[ImageFormat, str] = {"jpeg": ".jpg", "png": ".png", "webp": ".webp"}
 
@@ -19,7 +21,7 @@ def encode(rgb: NDArray[np.uint8], format: ImageFormat = "jpeg", quality: int = 
         quality: 1 to 100.
 
     Raises:
-        ValueError: the picture is larger than the format holds (JPEG 65,535, WebP 16,383 pixels a side).
+        ImageError: the picture is larger than the format holds (JPEG 65,535, WebP 16,383 pixels a side).
     """
     parameters = {
         "jpeg": [cv2.IMWRITE_JPEG_QUALITY, quality],
@@ -29,9 +31,9 @@ def encode(rgb: NDArray[np.uint8], format: ImageFormat = "jpeg", quality: int = 
     limit = {"jpeg": 65_535, "png": 2**31 - 1, "webp": 16_383}[format]
     if max(rgb.shape[:2]) > limit:
         msg = f"{rgb.shape[1]} x {rgb.shape[0]} pixels do not fit into a {format} file (at most {limit:,} a side)"
-        raise ValueError(msg)
+        raise ImageError(msg)
     done, data = cv2.imencode(EXTENSIONS[format], cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), parameters)
     if not done:
         msg = f"OpenCV could not write {rgb.shape[1]} x {rgb.shape[0]} pixels as {format}"
-        raise ValueError(msg)
+        raise ImageError(msg)
     return data.tobytes()

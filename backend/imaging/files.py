@@ -56,6 +56,12 @@ def link_or_copy(source: str | Path, target: str | Path) -> None:
     _replace(goal, fill)
 
 
+def sweep(folder: Path) -> None:
+    """Remove the temporary files that killed writers left below a folder; nobody else may be writing there."""
+    for path in folder.rglob(".*.part"):
+        path.unlink(missing_ok=True)
+
+
 def _replace(target: Path, fill: Callable[[Path], None]) -> None:
     temporary: Path | None = None
     try:

@@ -3,6 +3,7 @@
 import io
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageOps
@@ -167,6 +168,12 @@ def test_16_bit_gray_is_scaled_over_its_whole_range(format: str) -> None:
     assert (image.rgb[..., 0] == image.rgb[..., 2]).all()
 
 
+def test_of_16_bit_colours_the_upper_8_bits_count() -> None:
+    wide = np.array([[[0x1234, 0x80FF, 0xFFFF]]], np.uint16)
+    data = cv2.imencode(".png", wide[..., ::-1])[1].tobytes()
+    assert decode(data).rgb.tolist() == [[[0x12, 0x80, 0xFF]]]
+
+
 @pytest.mark.parametrize("mode", ["I", "F"])
 def test_pixels_without_a_defined_look_are_refused(mode: str) -> None:
     with pytest.raises(ImageError, match="no defined look"):
@@ -199,6 +206,22 @@ def test_a_transparent_palette_entry_is_white() -> None:
     picture.putpixel((1, 0), 1)
     image = decode(saved(picture, "PNG", transparency=0))
     assert image.rgb[0].tolist() == [[255, 255, 255], [200, 100, 50]]
+
+
+def test_a_transparent_colour_is_white() -> None:
+    picture = Image.new("RGB", (2, 1), (9, 9, 9))
+    picture.putpixel((1, 0), (8, 8, 8))
+    assert decode(saved(picture, "PNG", transparency=(9, 9, 9))).rgb[0].tolist() == [[255] * 3, [8] * 3]
+
+
+def test_other_colour_spaces_become_rgb() -> None:
+    red = Image.new("RGB", (16, 16), (250, 20, 20))
+    lab = ImageCms.profileToProfile(
+        red, ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), outputMode="LAB"
+    )
+    assert lab is not None
+    for image in (lab, red.convert("CMYK")):
+        assert np.abs(decode(saved(image, "TIFF")).rgb[8, 8].astype(int) - (250, 20, 20)).max() <= 3
 
 
 def test_bilevel_and_gray_have_three_equal_channels() -> None:

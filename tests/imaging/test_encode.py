@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from backend.core.errors import ImageError
 from backend.imaging.decode import decode
 from backend.imaging.encode import EXTENSIONS, ImageFormat, encode
 
@@ -48,5 +49,5 @@ def test_an_array_view_is_encoded_like_its_copy() -> None:
 
 @pytest.mark.parametrize(("format", "side"), [("webp", 16_384), ("jpeg", 65_536)])
 def test_a_picture_too_large_for_the_format_says_so(format: ImageFormat, side: int) -> None:
-    with pytest.raises(ValueError, match=rf"{side} x 1 pixels do not fit into a {format} file \(at most"):
+    with pytest.raises(ImageError, match=rf"{side} x 1 pixels do not fit into a {format} file \(at most"):
         encode(np.zeros((1, side, 3), np.uint8), format)
