@@ -1,13 +1,14 @@
 """Commands that speak with Label Studio: export, import, up, demo."""
 
+import time
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import typer
 
-from backend.commands.terminal import Outcome, TerminalProgress, run, stderr
-from backend.core.errors import UsageError
+from backend.commands.terminal import Outcome, TerminalProgress, run, stderr, stdout
+from backend.core.errors import Cancelled, UsageError
 from backend.settings import Settings
 
 if TYPE_CHECKING:
@@ -145,9 +146,33 @@ def demo(port: int, *, stop: bool, as_json: bool) -> None:
     def work(settings: Settings, progress: TerminalProgress) -> Outcome:
         from backend.flows.demo import demo as flow
 
-        return flow(settings, progress, port, stop=stop)
+        with flow(settings, progress, port, _say) as report:
+            outcome = export_outcome(report.export)
+            outcome.text += [
+                f"sheet       {report.sheet}",
+                f"project     {report.source_url} (the photographs with their labels)",
+                f"login       {report.account.username} / {report.account.password}",
+            ]
+            outcome.more["sheet"] = str(report.sheet)
+            if stop or as_json or not stdout.is_terminal:
+                return outcome
+            with progress.paused():
+                for line in outcome.text:
+                    stdout.print(line, markup=False, highlight=False)
+                _say("Label Studio keeps running; press Ctrl-C to stop it")
+                _wait(progress)
+        return Outcome(["stopped"])
 
     run("demo", work, as_json=as_json)
+
+
+def _wait(progress: TerminalProgress) -> None:
+    try:
+        while True:
+            progress.update("serving", 0)
+            time.sleep(0.3)
+    except Cancelled:
+        return
 
 
 def _say(text: str) -> None:

@@ -4,7 +4,6 @@ import multiprocessing
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -70,26 +69,22 @@ def open_pool(workers: int, initializer: Callable[..., None], arguments: tuple[A
         return
     context = multiprocessing.get_context("forkserver")  # libraries load once, in a process without threads
     context.set_forkserver_preload(PRELOAD)
-    executor = ProcessPoolExecutor(
-        workers, mp_context=context, initializer=_start, initargs=(os.getpid(), initializer, arguments)
-    )
+    executor = ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=(initializer, arguments))
     try:
         yield Pool(executor, workers)
     finally:
         executor.shutdown(wait=True, cancel_futures=True)
 
 
-def _start(parent: int, initializer: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+def _start(initializer: Callable[..., None], arguments: tuple[Any, ...]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
+    threading.Thread(target=_die_with_parent, daemon=True).start()
     initializer(*arguments)
 
 
-def _die_with(parent: int) -> None:
-    """End this worker when the main process is gone, even after kill -9."""
-    while True:
-        try:
-            os.kill(parent, 0)
-        except OSError:
-            os._exit(1)
-        time.sleep(1)
+def _die_with_parent() -> None:
+    """End this worker when the main process is gone, even after kill -9; it would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -25,6 +25,7 @@ from backend.flows.dataset_dir import read_description
 from backend.flows.estimate import estimate
 from backend.formats import FORMATS
 from backend.formats.manifest import DESCRIPTION
+from backend.imaging.files import sweep
 from backend.store.splits import remember_splits
 
 
@@ -49,6 +50,7 @@ def build(request: Request, engine: sa.Engine, progress: Progress, *, dry_run: b
             return _dry_run(request, engine, scratch, listing, progress)
         _claim(request, identity, scratch)
     with _locked(request.work):
+        sweep(request.partial)
         report = Report(request.folder)
         job = Job(request.partial, request.recipe, request.formats, listing.classes)
         with open_pool(request.workers, start_renderer, (job,)) as pool:
