@@ -14,9 +14,6 @@ class Forest:
     def __init__(self, size: int) -> None:
         self._parent = array("i", range(size))
 
-    def __len__(self) -> int:
-        return len(self._parent)
-
     def find(self, item: int) -> int:
         """Return the smallest member of the item's set."""
         parent = self._parent
