@@ -77,6 +77,10 @@ def hold_rings(sample: Sample, region: Region, losses: Losses) -> list[Points]:
     if isinstance(shape, Keypoint):
         losses["keypoint left out"] += 1
         return []
+    if isinstance(shape, Box):
+        box = inside_box(sample, shape, losses)
+        losses["box written as a polygon"] += box is not None
+        return [] if box is None else [box_corners(box)]
     if isinstance(shape, Mask):
         rings = mask_rings(shape, losses)
         losses["mask written as its outline"] += 1
@@ -109,7 +113,7 @@ def hold_quad(sample: Sample, region: Region, losses: Losses) -> Points | None:
     if isinstance(region.shape, Box):
         plain = inside_box(sample, region.shape, losses)
         return None if plain is None else box_corners(plain)
-    box = _rotated(region.shape, losses)
+    box = _rotated(region.shape, sample, losses)
     if box is None:
         return None
     corners = rotated_box_corners(box)
@@ -134,7 +138,9 @@ def _acceptable(bounds: Box, frame: tuple[int, int]) -> bool:
     return bounds.width <= frame[0] and bounds.height <= frame[1] and 0 <= x <= frame[0] and 0 <= y <= frame[1]
 
 
-def _rotated(shape: RotatedBox | Ellipse | Keypoint | Polygon | Mask, losses: Losses) -> RotatedBox | None:
+def _rotated(
+    shape: RotatedBox | Ellipse | Keypoint | Polygon | Mask, sample: Sample, losses: Losses
+) -> RotatedBox | None:
     match shape:
         case RotatedBox():
             return shape
@@ -145,7 +151,7 @@ def _rotated(shape: RotatedBox | Ellipse | Keypoint | Polygon | Mask, losses: Lo
             losses["keypoint left out"] += 1
             return None
         case Polygon():
-            rings = outline(shape)
+            rings = clip_rings(outline(shape), sample.width, sample.height)
         case Mask():
             rings = mask_rings(shape, Losses())
     fitted = min_area_box(np.concatenate(rings)) if rings else None

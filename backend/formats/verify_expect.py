@@ -140,7 +140,10 @@ def _mask_bounds(pixels: BoolImage) -> Bounds | None:
 
 
 def visible(shape: Shape, width: int, height: int) -> tuple[Bounds, list[Points], BoolImage | None] | None:
-    """Return box, outline and (of a mask) pixels of what a shape shows inside the frame, or None if nothing."""
+    """Return box, outline and (of a mask) pixels of what a shape shows inside the frame, or None if nothing.
+
+    A plain box has no outline beside itself.
+    """
     if isinstance(shape, Keypoint):
         return None
     if isinstance(shape, Mask):
@@ -149,7 +152,7 @@ def visible(shape: Shape, width: int, height: int) -> tuple[Bounds, list[Points]
         return None if box is None else (box, [], pixels)
     if isinstance(shape, Box):
         x0, y0, x1, y1 = max(shape.x0, 0.0), max(shape.y0, 0.0), min(shape.x1, width), min(shape.y1, height)
-        return ((x0, y0, x1, y1), rings_of(Box(x0, y0, x1, y1)), None) if x0 < x1 and y0 < y1 else None
+        return ((x0, y0, x1, y1), [], None) if x0 < x1 and y0 < y1 else None
     rings = inside(rings_of(shape), width, height)
     box = bounds(rings)
     return None if box is None else (box, rings, None)
@@ -162,7 +165,10 @@ def expect(key: str, sample: Sample) -> list[Expected]:
 
 
 def _expect_one(key: str, sample: Sample, region: Region) -> Expected | None:
-    seen = visible(region.shape, sample.width, sample.height)
+    shape = region.shape
+    if key == "yolo-obb" and isinstance(shape, Ellipse):
+        shape = RotatedBox(shape.cx, shape.cy, 2 * shape.rx, 2 * shape.ry, shape.angle)
+    seen = visible(shape, sample.width, sample.height)
     if seen is None or key == "folders":
         return None
     box, rings, pixels = seen
@@ -170,25 +176,23 @@ def _expect_one(key: str, sample: Sample, region: Region) -> Expected | None:
     flags = frozenset(name for name in FLAGS.get(key, frozenset()) if region.attribute(name))
     expected = Expected(region.id, region.label, "box", box, flags=flags, optional=min(sides) < UNCERTAIN)
     match key:
-        case "voc":
-            return expected._replace(slack=0.5 if min(sides) < 1 else 0.0)
+        case "voc" if min(sides) < 1:
+            return expected._replace(slack=0.5)  # it fills a whole pixel all the same
         case "coco" if pixels is not None:
             return expected._replace(rule="mask", mask=pixels)
-        case "coco" if not isinstance(region.shape, Box):
+        case "coco" if not isinstance(shape, Box):
             return expected._replace(rule="vertices", rings=rings)
         case "yolo-seg" if pixels is not None:
             return expected._replace(rule="outline", mask=_without_holes(pixels))
         case "yolo-seg":
-            return expected._replace(rule="vertices", rings=rings)
+            return expected._replace(rule="vertices", rings=rings or rings_of(Box(*box)))
         case "yolo-obb":
-            return _expect_corners(expected, sample, region.shape, rings)
+            return _expect_corners(expected, sample, shape, rings)
         case _:
             return expected
 
 
 def _expect_corners(expected: Expected, sample: Sample, shape: Shape, rings: list[Points]) -> Expected:
-    if isinstance(shape, Ellipse):
-        shape = RotatedBox(shape.cx, shape.cy, 2 * shape.rx, 2 * shape.ry, shape.angle)
     if isinstance(shape, RotatedBox):
         corners = rings_of(shape)[0]
         around = bounds([corners]) or expected.box
@@ -197,8 +201,17 @@ def _expect_corners(expected: Expected, sample: Sample, shape: Shape, rings: lis
         upright = bounds(inside([corners], sample.width, sample.height)) or expected.box
         return expected._replace(rule="corners", box=upright, rings=rings_of(Box(*upright)))
     if isinstance(shape, Polygon | Mask):
-        return expected._replace(rule="cover", rings=rings_of(shape) if isinstance(shape, Polygon) else _corners(shape))
-    return expected._replace(rule="corners", rings=rings)
+        return _expect_cover(expected, sample, rings if isinstance(shape, Polygon) else _corners(shape))
+    return expected._replace(rule="corners", rings=rings_of(Box(*expected.box)))
+
+
+def _expect_cover(expected: Expected, sample: Sample, rings: list[Points]) -> Expected:
+    """Expect the smallest rotated box; where trainers would refuse it, only that everything is covered."""
+    import shapely
+
+    smallest = shapely.minimum_rotated_rectangle(shapely.MultiPoint(np.concatenate(rings)))
+    fits = within_reach(smallest.bounds, sample.width, sample.height)
+    return expected._replace(rule="cover" if fits else "cover at least", rings=rings)
 
 
 def within_reach(around: Bounds, width: int, height: int) -> bool:

@@ -122,15 +122,16 @@ def _nearest(comparisons: _Comparisons) -> list[tuple[int, int]]:
 
 def compare(e: Expected, s: Seen) -> tuple[float, str | None]:
     """Return the largest error in pixels between what was meant and what was found, and what else differs."""
-    if e.rule in {"corners", "vertices", "cover", "outline"} and not s.rings:
+    if e.rule in {"corners", "vertices", "cover", "cover at least", "outline"} and not s.rings:
         return _box_error(e, s), "its outline is missing"
     match e.rule:
         case "corners":
             return _corner_error(e.rings[0], s.rings[0]), None
         case "vertices":
             return max(_box_error(e, s), _outline_error(e.rings, s.rings)), None
-        case "cover":
-            return _cover_error(np.concatenate(e.rings), s.rings[0]), None
+        case "cover" | "cover at least":
+            left_out, excess = _cover_errors(np.concatenate(e.rings), s.rings[0])
+            return max(left_out, excess if e.rule == "cover" else 0.0), None
         case "outline":
             return _box_error(e, s), _filled_remark(e, s.rings)
         case _:
@@ -158,14 +159,13 @@ def _area(ring: Points) -> float:
     return abs(float((x * ahead_y - ahead_x * y).sum())) / 2
 
 
-def _cover_error(points: Points, quad: Points) -> float:
-    """Return how far a rotated box is from the smallest one around points: a point left out, or size too much."""
+def _cover_errors(points: Points, quad: Points) -> tuple[float, float]:
+    """Return how far a rotated box leaves a point out, and how much larger it is than the smallest one, in pixels."""
     import shapely
 
     found, hull = shapely.Polygon(quad), shapely.MultiPoint(points).convex_hull
-    left_out = shapely.distance(shapely.points(shapely.get_coordinates(hull)), found).max()
-    excess = (found.area - shapely.minimum_rotated_rectangle(hull).area) / found.length
-    return float(max(left_out, excess))
+    left_out = float(shapely.distance(shapely.points(shapely.get_coordinates(hull)), found).max())
+    return left_out, float(found.area - shapely.minimum_rotated_rectangle(hull).area) / float(found.length)
 
 
 def _filled_remark(e: Expected, rings: Sequence[Points]) -> str | None:

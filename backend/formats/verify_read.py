@@ -132,8 +132,8 @@ class VocReader:
             root = ET.parse(self.folder / label).getroot()
             size = (int(root.findtext("size/width", "")), int(root.findtext("size/height", "")))
             seen = [_voc_object(entry) for entry in root.iter("object")]
-        except (ET.ParseError, ValueError) as error:
-            return Page(self.splits.get(stem), (image, label), problems=(f"{label}: {error}",))
+        except (ET.ParseError, ValueError, KeyError) as error:
+            return Page(self.splits.get(stem), (image, label), problems=(f"{label}: {error!r}",))
         problems = [] if root.findtext("filename") == sample.name else [f"{label} names another file"]
         masks = tuple(f"Segmentation{kind}/{stem}.png" for kind in ("Object", "Class"))
         if masks[0] in self.files:
@@ -161,9 +161,11 @@ class VocReader:
 
 
 def _voc_object(entry: ET.Element) -> Seen:
-    xmin, ymin, xmax, ymax = (int(entry.findtext(f"bndbox/{name}", "")) for name in ("xmin", "ymin", "xmax", "ymax"))
-    flags = frozenset(name for name in ("truncated", "difficult") if entry.findtext(name) == "1")
-    return Seen(entry.findtext("name", ""), (xmin - 1.0, ymin - 1.0, float(xmax), float(ymax)), flags=flags)
+    told = {part.tag: part.text or "" for part in entry}
+    sides = {part.tag: int(part.text or "") for part in entry.findall("bndbox/*")}
+    flags = frozenset(name for name in ("truncated", "difficult") if told[name] == "1")
+    box = (sides["xmin"] - 1.0, sides["ymin"] - 1.0, float(sides["xmax"]), float(sides["ymax"]))
+    return Seen(told["name"], box, flags=flags)
 
 
 class CocoReader:

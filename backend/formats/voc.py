@@ -2,6 +2,7 @@
 alone), polygons and masks as indexed PNG, splits as ImageSets/Main/{train,val,test}.txt, label order in classes.txt.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ from backend.formats.holds import count_extras, hold_box, inside_box
 from backend.formats.voc_masks import Painted, write_masks
 from backend.formats.voc_read import ATTRIBUTES, has_annotations, label_names, read_layout, samples
 from backend.imaging.files import write_atomic
+
+_NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 class Placed(NamedTuple):
@@ -114,7 +117,7 @@ def annotation_xml(sample: Sample, placed: list[Placed], *, segmented: bool, los
 
 
 def _add_object(root: etree._Element, region: Region, corners: tuple[int, int, int, int], losses: Losses) -> None:
-    label = "".join(c if _in_xml(c) else "\ufffd" for c in region.label)
+    label = _NOT_IN_XML.sub("\ufffd", region.label)
     if label != region.label:
         losses["label with control characters, which XML cannot hold"] += 1
     attributes = dict(region.attributes)
@@ -127,12 +130,6 @@ def _add_object(root: etree._Element, region: Region, corners: tuple[int, int, i
     box = etree.SubElement(entry, "bndbox")
     for name, number in zip(("xmin", "ymin", "xmax", "ymax"), corners, strict=True):
         _add(box, name, str(number))
-
-
-def _in_xml(character: str) -> bool:
-    """Tell whether XML 1.0 may hold a character."""
-    code = ord(character)
-    return code in {0x9, 0xA, 0xD} or 0x20 <= code <= 0xD7FF or 0xE000 <= code <= 0xFFFD or code >= 0x10000
 
 
 def _add(parent: etree._Element, name: str, text: str) -> None:
