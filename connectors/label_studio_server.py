@@ -74,15 +74,29 @@ def free_port(first: int = FIRST_PORT, host: str = "0.0.0.0") -> int:
         ServerError: 200 ports in a row are taken.
     """
     for port in range(first, first + 200):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((host, port))
-            except OSError:
-                continue
+        if not _answers(port) and _can_bind(host, port):
             return port
     msg = f"no free port between {first} and {first + 199}"
     raise ServerError(msg, fix="Name another port with --port.")
+
+
+def _answers(port: int) -> bool:
+    """Return whether anybody listens on localhost, be it IPv4 or IPv6: Label Studio looks the same way."""
+    try:
+        socket.create_connection(("localhost", port), timeout=0.5).close()
+    except OSError:
+        return False
+    return True
+
+
+def _can_bind(host: str, port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+        return True
 
 
 class LabelStudioServer:

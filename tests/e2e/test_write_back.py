@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from backend.flows.write_back import write_back
 from connectors.label_studio import LabelStudio
 from connectors.label_studio_images import Images
 from connectors.label_studio_server import LabelStudioServer
+from connectors.label_studio_upload import ProjectContent
 
 pytestmark = pytest.mark.e2e
 
@@ -126,44 +126,58 @@ def test_names_the_config_lacks_are_added_to_it(ls: LabelStudio, new_project: Ma
 
 
 ROOT = Path(__file__).parents[2]
+# Runs write-back once per death, in a process of its own that kills itself with SIGKILL before, during (0.1 s after it
+# began) or after the n-th call of one method; prints how each run ended.
 RUN = """
-import sys
+import os, signal, sys, threading
 from pathlib import Path
+import label_studio_sdk.client
 from backend.flows.write_back import write_back
 from connectors.label_studio import LabelStudio
-write_back(LabelStudio(sys.argv[1], sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4]), "killed")
-print("finished")
+from connectors.label_studio_upload import ProjectContent
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def deadly(owner, name, moment, number):
+    call, calls = getattr(owner, name), []
+    def wrapped(*arguments):
+        calls.append(name)
+        now = len(calls) == number
+        if now and moment == "during":
+            threading.Timer(0.1, die).start()
+        answer = call(*arguments)
+        if now:
+            die()
+        return answer
+    setattr(owner, name, wrapped)
+
+url, token, project, folder, *deaths = sys.argv[1:]
+for death in deaths:
+    child = os.fork()
+    if not child:
+        if death:
+            name, moment, number = death.split()
+            deadly(LabelStudio if hasattr(LabelStudio, name) else ProjectContent, name, moment, int(number))
+        write_back(LabelStudio(url, token), int(project), Path(folder), "killed")
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
+DEATHS = ("create_project after 1", "create_view after 2", "upload after 1", "upload during 1", "import_tasks during 1")
 
 
-def _project_count(ls: LabelStudio) -> int:
-    return sum(p.title.startswith("killed") for p in ls.projects())
-
-
-@pytest.mark.timeout(240)
 def test_killed_at_any_moment_and_run_again_it_ends_right(ls: LabelStudio, new_project: Make, tmp_path: Path) -> None:
-    """Each run is killed a little later than the one before, so project, uploads, import and tabs are all hit."""
-    source = new_project()
-    folder = noise_dataset(tmp_path / "d", 230)
-    command = [sys.executable, "-c", RUN, ls.url, ls.auth._token, str(source), str(folder)]
-    killed = 0
-    for delay in (0.0, 0.3, 1.0, 2.0):
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT)
-        while _project_count(ls) == 0 and process.poll() is None:
-            time.sleep(0.02)
-        time.sleep(delay)
-        killed += process.poll() is None
-        process.kill()
-        process.wait()
-    assert killed >= 2
-    last = subprocess.run(command, capture_output=True, cwd=ROOT, check=True)
-    assert last.stdout == b"finished\n"
+    folder = noise_dataset(tmp_path / "d", 130)
+    command = [sys.executable, "-c", RUN, ls.url, ls.auth._token, str(new_project()), str(folder), *DEATHS, ""]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, cwd=ROOT, check=True)
+    assert done.stdout.split() == ["-9"] * len(DEATHS) + ["0"]
     (project,) = [p for p in ls.projects() if p.title.startswith("killed")]
     found = tasks_by_file(ls, project.id)
-    assert len(found) == 230
+    assert len(found) == 130
     assert {len(tasks) for tasks in found.values()} == {1}
     assert {len(tasks[0]["annotations"]) for tasks in found.values()} == {1}
     assert len(ls.views(project.id)) == 3
+    assert len(ProjectContent(ls, project.id).uploads()) == 130  # uploads of killed runs were used
 
 
 class Stop:
