@@ -4,7 +4,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from backend.core.errors import UsageError
@@ -15,7 +15,7 @@ from tests.core.rows import counts, plain, row, sets, sha, split, table
 SPLIT = st.sampled_from([None, None, None, "train", "val", "test"])
 
 
-def world(data: st.DataObject, most: int = 40) -> tuple[list[Row], list[tuple[int, int]]]:
+def world(data: st.DataObject, most: int = 20) -> tuple[list[Row], list[tuple[int, int]]]:
     number = data.draw(st.integers(1, most))
     rows = [
         row(
@@ -32,7 +32,7 @@ def world(data: st.DataObject, most: int = 40) -> tuple[list[Row], list[tuple[in
     return rows, data.draw(st.lists(st.tuples(image, image), max_size=8))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_no_group_ever_crosses_splits(data: st.DataObject) -> None:
     rows, near = world(data)
@@ -47,7 +47,7 @@ def test_no_group_ever_crosses_splits(data: st.DataObject) -> None:
             assert outcome.codes[a] == outcome.codes[b]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_earlier_splits_never_move(data: st.DataObject) -> None:
     rows, near = world(data)
@@ -60,7 +60,7 @@ def test_earlier_splits_never_move(data: st.DataObject) -> None:
         assert existing is None or outcome.split_of(i) == existing
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_the_order_of_images_does_not_matter(data: st.DataObject) -> None:
     rows, near = world(data)
