@@ -54,22 +54,14 @@ def preview(
     """Run `labelloom preview`; `size` is (images, variants of each)."""
 
     def work(settings: Settings, progress: TerminalProgress) -> Outcome:
-        from backend.flows.preview import preview_sheet
+        from backend.flows.preview import PreviewSize, open_source, preview_sheet
         from backend.flows.recipes import load_recipe
-        from backend.formats.recognise import open_dataset
 
-        folder, project = source
-        if (folder is None) == (project is None):
-            msg = "give either a dataset folder or --project"
-            raise UsageError(msg)
-        if project is not None:
-            from backend.flows.label_studio_source import open_project
-
-            dataset = open_project(project, settings, progress).dataset
-        else:
-            dataset = open_dataset(folder or Path())
-        report = preview_sheet(dataset, load_recipe(recipe, settings), out, size, (progress, worst))
-        return Outcome(report.lines, str(out), report.counts, report.skipped)
+        loaded = load_recipe(recipe, settings)
+        with open_source(*source, settings, progress) as dataset:
+            report = preview_sheet(dataset, loaded, out, PreviewSize(*size, worst=worst), progress)
+        skipped = [(s.item, s.reason) for s in report.skipped]
+        return Outcome([f"sheet {out} ({report.images} images)"], str(out), {"images": report.images}, skipped)
 
     run("preview", work, as_json=as_json)
 

@@ -90,7 +90,7 @@ def plan(request: Request, engine: sa.Engine, work: Path, progress: Progress) ->
     planned.skipped, planned.warnings = known.skipped, assignment.warnings
     planned.notes = tuple(f"{note} ({n} times)" if n > 1 else note for note, n in known.notes.most_common())
     if assignment.leaky:
-        planned.warnings = (*planned.warnings, "this dataset is leaky: the recipe says on_leak: report")
+        planned.warnings = (*planned.warnings, "this dataset is leaky: images that belong together have several splits")
     document = {**asdict(replace(planned, images=Counter())), "images": planned.images}
     write_atomic(work / PLANNED, canonical(document).encode(), fsync=True)
     return planned

@@ -7,7 +7,7 @@ import yaml
 Json = dict[str, Any]
 
 TRAIN = {
-    "yolo": "Ultralytics (detection), run inside this folder:\n\n    yolo detect train data=yolo/data.yaml model=yolo11n.pt",
+    "yolo": "Ultralytics (boxes), inside this folder:\n\n    yolo detect train data=yolo/data.yaml model=yolo11n.pt",
     "yolo-obb": "Ultralytics (rotated boxes):\n\n    yolo obb train data=yolo-obb/data.yaml model=yolo11n-obb.pt",
     "yolo-seg": "Ultralytics (segmentation):\n\n    yolo segment train data=yolo-seg/data.yaml model=yolo11n-seg.pt",
     "voc": (
@@ -29,17 +29,18 @@ def dataset_readme(description: Json) -> str:
     """Return the README's text for a dataset's description (`dataset.json`)."""
     counts, ledger = description["counts"], description["ledger"]
     splits = ", ".join(f"{split} {number}" for split, number in counts["splits"].items())
+    fates = ", ".join(f"{ledger[fate]} {fate}" for fate in ("kept", "clipped", "dropped"))
     parts = [
         f"# {description['name']}",
         f"Made by LabelLoom {description['versions']['labelloom']} from {description['source']}.",
         "## What is in it",
-        f"{counts['images']} images ({splits}) from {counts['sources']} source images; {counts['variants']} of them are "
-        f"augmented variants. {counts['skipped']} items were skipped and {counts['gave_up']} variants given up: "
+        f"{counts['images']} images ({splits}) from {counts['sources']} source images; {counts['variants']} of them "
+        f"are augmented variants. {counts['skipped']} items were skipped and {counts['gave_up']} variants given up: "
         "each is listed with its reason in `skipped.jsonl`.",
         _class_table(description),
         "`manifest.jsonl` says for each image where it came from, how it was made and what happened to each region.",
         "## Ledger of the variants",
-        f"{ledger['regions']} regions: {ledger['kept']} kept, {ledger['clipped']} clipped, {ledger['dropped']} dropped.",
+        f"{ledger['regions']} regions: {fates}.",
         "\n".join(f"- {reason}: {number}" for reason, number in ledger["reasons"].items()),
         "## Certificate",
         _certificate(description["certificate"]),
@@ -63,8 +64,8 @@ def _class_table(description: Json) -> str:
 
 def _certificate(certificate: Json) -> str:
     rows = [
-        f"- {part['format']}: {part['images']} images and {part['regions']} regions read back by an independent reader; "
-        f"largest difference {part['max_error_px']:.3f} px (tolerance {part['tolerance']:g} px)"
+        f"- {part['format']}: {part['images']} images and {part['regions']} regions read back by an independent "
+        f"reader; largest difference {part['max_error_px']:.3f} px (tolerance {part['tolerance']:g} px)"
         for part in certificate["formats"]
     ]
     return "\n".join(rows)

@@ -22,7 +22,12 @@ from backend.imaging.files import link_or_copy, write_atomic
 from backend.imaging.hashes import sha256
 
 FATAL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}  # no image's fault: stop, resumable
-KEPT: dict[str, str] = {**EXTENSIONS, "bmp": ".bmp"}  # what trainers and Label Studio both read; TIFF and GIF are not
+KEPT = {
+    "jpeg": ".jpg",
+    "png": ".png",
+    "webp": ".webp",
+    "bmp": ".bmp",
+}  # what trainers and Label Studio both read; TIFF and GIF are not
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +175,7 @@ _renderer: Renderer | None = None
 
 def start_renderer(job: Job) -> None:
     """Prepare this process for one job (a worker's initializer)."""
-    global _renderer  # noqa: PLW0603 - process pools hand tasks to functions, so the state is per process
+    global _renderer
     prepare_process()
     _renderer = Renderer(job)
 

@@ -58,7 +58,7 @@ def build(request: Request, engine: sa.Engine, progress: Progress, *, dry_run: b
             _render(request.work, planned, pool, progress)
         report.warnings += _warnings(listing, planned)
         finish(request, listing.classes, identity, report, progress)
-        if request.project:
+        if request.project and request.recipe.split:  # without a split rule nothing was decided that should last
             remember_splits(engine, request.project, planned.splits)
     _publish(request)
     return report
