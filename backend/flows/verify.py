@@ -6,11 +6,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from backend.core.errors import UsageError
 from backend.core.model import Sample, Skipped
 from backend.core.progress import Progress
 from backend.formats import FORMATS
 from backend.formats.base import Classes
-from backend.formats.manifest import MANIFEST, is_dataset, line_to_sample, lines, read_description
+from backend.formats.manifest import DESCRIPTION, MANIFEST, entries, is_dataset, read_description
 from backend.formats.recognise import Found, recognise
 from backend.formats.verify import Certificate, Checker, Sizes, verify_format
 
@@ -60,11 +61,14 @@ class _Bytes:
 
 def _against_manifest(folder: Path, progress: Progress, *, images: bool) -> Json:
     description = read_description(folder)
+    unknown = [key for key in description.formats if key not in FORMATS]
+    if unknown or not description.formats:
+        msg = f"{folder / DESCRIPTION}: names formats that do not exist: {', '.join(unknown) or 'none at all'}"
+        raise UsageError(msg, fix=f"known formats are {', '.join(FORMATS)}")
     sizes, digests = Sizes(), _Bytes(folder)
     checkers = [Checker(key, folder / key, description.classes, sizes) for key in description.formats]
     count = 0
-    for count, line in enumerate(lines(folder / MANIFEST), start=1):
-        sample = line_to_sample(line)
+    for count, (sample, line) in enumerate(entries(folder / MANIFEST), start=1):
         for checker in checkers:
             checker.check(sample)
         if images:

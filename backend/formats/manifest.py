@@ -3,13 +3,13 @@
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from backend.core.codec import region_from_json
 from backend.core.errors import UsageError
 from backend.core.model import Origin, Sample, Tag
-from backend.formats.base import Classes
+from backend.formats.base import SPLITS, Classes
 
 MANIFEST, DESCRIPTION = "manifest.jsonl", "dataset.json"
 
@@ -20,8 +20,11 @@ def line_to_sample(line: Json) -> Sample:
     """Return the sample of a manifest line: its written regions and tags; its path is unknown and left empty.
 
     Raises:
-        KeyError, TypeError, ValueError: the line lacks a field or holds a shape that cannot be.
+        KeyError, TypeError, ValueError: the line lacks a field, or holds a shape, name or split that cannot be.
     """
+    if PurePath(line["file"]).name != line["file"] or line["split"] not in SPLITS:
+        msg = f"file {line['file']!r} in split {line['split']!r}"
+        raise ValueError(msg)
     source = line.get("source") or {}
     names = ("uri", "project", "task", "annotation", "annotator", "license", "page_url")
     known = {name: source[name] for name in names if source.get(name) is not None}
@@ -77,14 +80,19 @@ def samples(manifest: Path) -> Samples:
     Raises:
         UsageError: while iterating: a line is broken.
     """
-    return Samples(lambda: _samples(manifest))
+    return Samples(lambda: (sample for sample, _ in entries(manifest)))
 
 
-def _samples(manifest: Path) -> Iterator[Sample]:
+def entries(manifest: Path) -> Iterator[tuple[Sample, Json]]:
+    """Yield each line of a manifest as a sample and as it stands there.
+
+    Raises:
+        UsageError: a line is broken; the message names it.
+    """
     for number, line in enumerate(lines(manifest), start=1):
         try:
-            yield line_to_sample(line)
-        except (KeyError, TypeError, ValueError) as error:
+            yield line_to_sample(line), line
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             msg = f"{manifest} line {number}: not a manifest line: {error!r}"
             raise UsageError(msg, fix="restore the manifest, or build the dataset again") from error
 

@@ -9,7 +9,7 @@ from backend.core.errors import UsageError
 from backend.core.model import Dataset, Sample, Skipped, Stream
 from backend.formats import FORMATS
 from backend.formats.base import Format
-from backend.formats.manifest import MANIFEST, is_dataset, line_to_sample, lines, read_description
+from backend.formats.manifest import MANIFEST, entries, is_dataset, read_description
 from backend.formats.walk import is_junk
 
 RICHEST = ("coco", "yolo-seg", "yolo-obb", "voc", "yolo", "folders")  # by the shapes they hold
@@ -74,8 +74,7 @@ def open_dataset(path: Path) -> Dataset:
 
 def _from_manifest(path: Path) -> Iterator[Sample | Skipped]:
     folders = [(FORMATS[key], path / key) for key in read_description(path).formats if key in FORMATS]
-    for line in lines(path / MANIFEST):
-        sample = line_to_sample(line)
+    for sample, line in entries(path / MANIFEST):
         places = (form.image_path(folder, sample).absolute() for form, folder in folders)
         image = next((place for place in places if place.is_file()), None)
         if image is None:

@@ -165,9 +165,7 @@ def expect(key: str, sample: Sample) -> list[Expected]:
 
 
 def _expect_one(key: str, sample: Sample, region: Region) -> Expected | None:
-    shape = region.shape
-    if key == "yolo-obb" and isinstance(shape, Ellipse):
-        shape = RotatedBox(shape.cx, shape.cy, 2 * shape.rx, 2 * shape.ry, shape.angle)
+    shape = _rectangle_of(region.shape) if key == "yolo-obb" else region.shape
     seen = visible(shape, sample.width, sample.height)
     if seen is None or key == "folders":
         return None
@@ -190,6 +188,13 @@ def _expect_one(key: str, sample: Sample, region: Region) -> Expected | None:
             return _expect_corners(expected, sample, shape, rings)
         case _:
             return expected
+
+
+def _rectangle_of(shape: Shape) -> Shape:
+    """Return the rotated box that stands for an ellipse; any other shape as it is."""
+    if isinstance(shape, Ellipse):
+        return RotatedBox(shape.cx, shape.cy, 2 * shape.rx, 2 * shape.ry, shape.angle)
+    return shape
 
 
 def _expect_corners(expected: Expected, sample: Sample, shape: Shape, rings: list[Points]) -> Expected:
