@@ -1,10 +1,12 @@
 """Files that are either whole or absent, whatever happens while they are written."""
 
+import contextlib
 import errno
 import os
+import secrets
 import shutil
-import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 _NO_LINK = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EACCES, errno.EINVAL}
@@ -21,15 +23,16 @@ def write_atomic(path: str | Path, data: bytes | Iterable[bytes], *, fsync: bool
     target = Path(path)
 
     def fill(temporary: Path) -> None:
-        with temporary.open("wb") as stream:
+        with temporary.open("xb") as stream:
             stream.writelines([data] if isinstance(data, bytes) else data)
             if fsync:
                 stream.flush()
                 os.fsync(stream.fileno())
 
-    _replace(target, fill)
-    if fsync:
-        _sync_folder(target.parent)
+    with _blaming(target):
+        _replace(target, fill)
+        if fsync:
+            _sync_folder(target.parent)
 
 
 def link_or_copy(source: str | Path, target: str | Path) -> None:
@@ -40,20 +43,38 @@ def link_or_copy(source: str | Path, target: str | Path) -> None:
     Raises:
         OSError: the source is missing, the disk is full or the folder is read-only; nothing is left behind.
     """
-    origin, goal = Path(source).resolve(strict=True), Path(target)
+    origin, goal = Path(source), Path(target)
+    if origin.is_symlink():
+        origin = origin.resolve(strict=True)
 
-    def fill(temporary: Path) -> None:
-        temporary.unlink()
+    def fill(place: Path) -> None:
         try:
-            os.link(origin, temporary)
+            os.link(origin, place)
         except OSError as error:
             if error.errno not in _NO_LINK:
                 raise
-            shutil.copyfile(origin, temporary)
+            shutil.copyfile(origin, place)
 
-    if goal.exists() and goal.samefile(origin):
-        return
-    _replace(goal, fill)
+    with _blaming(goal):
+        if _linked(origin, goal):
+            return
+    origin = origin.resolve(strict=True)
+    with _blaming(goal):
+        if not (goal.exists() and goal.samefile(origin)):
+            _replace(goal, fill)
+
+
+def _linked(origin: Path, goal: Path) -> bool:
+    """Link where nothing lies yet, which is atomic without a temporary name; return whether that worked."""
+    try:
+        os.link(origin, goal)
+    except FileNotFoundError:
+        return False  # the source or the target's folder is missing
+    except OSError as error:
+        if error.errno == errno.EEXIST or error.errno in _NO_LINK:
+            return False
+        raise
+    return True
 
 
 def sweep(folder: Path) -> None:
@@ -63,23 +84,35 @@ def sweep(folder: Path) -> None:
 
 
 def _replace(target: Path, fill: Callable[[Path], None]) -> None:
-    temporary: Path | None = None
+    """Have a new temporary file filled and rename it to `target`.
+
+    No file is made only to be removed again: some file systems take long to give out a number that was just free.
+    """
+    temporary = target.with_name(f".{secrets.token_hex(8)}.part")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".", suffix=".part", dir=target.parent)
-        os.close(handle)
-        temporary = Path(name)
-        temporary.chmod(0o644)
-        fill(temporary)
+        try:
+            fill(temporary)
+        except FileNotFoundError:
+            if target.parent.is_dir():
+                raise
+            target.parent.mkdir(parents=True, exist_ok=True)
+            fill(temporary)
         temporary.replace(target)
-        temporary = None
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+@contextmanager
+def _blaming(target: Path) -> Iterator[None]:
+    """Name the file that was meant in errors of the system, whatever temporary name they speak of."""
+    try:
+        yield
     except OSError as error:
         if error.errno is None:
             raise
         raise OSError(error.errno, error.strerror, str(target)) from error
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:
