@@ -47,11 +47,16 @@ class Outcome:
 
 
 class Runner(Protocol):
-    """A step that can be run. `label` says which one it is ("2 Affine"), `map` how it moves points (None: not)."""
+    """A step that can be run.
+
+    label: which one it is ("2 Affine"); map: how it moves points (None: not at all); wants_boxes: whether it looks at
+    the regions' boxes.
+    """
 
     name: str
     label: str
     map: Map | None
+    wants_boxes: bool
 
     def run(self, rgb: Rgb, cargo: Cargo | None, seed: int) -> Outcome:
         """Run with this seed; a cargo of None means that the image has no regions."""
@@ -61,6 +66,7 @@ class ExtraStep:
     """A step from the table of extra operations: pixels only."""
 
     map: Map | None = None
+    wants_boxes = False
 
     def __init__(self, label: str, step: Step, factory: OpFactory) -> None:
         params = dict(step.params)

@@ -1,13 +1,13 @@
 """Carry all regions of one image through one step: pack their points and masks, run, unpack, cut at the frame."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from backend.augment.ops import Rgb
 from backend.augment.steps import Cargo, Outcome, Runner
-from backend.augment.track import Track, clip, covered_share, lower, prepare_for, vanish
+from backend.augment.track import Track, clip, covered_share, inside, lower, prepare_for, snap, vanish
 from backend.core.geometry import Points
 
 UNSEEN = 1e-4  # a smaller covered share is rounding
@@ -20,12 +20,10 @@ def advance(runner: Runner, rgb: Rgb, tracks: Sequence[Track], seed: int) -> tup
         return runner.run(rgb, None, seed), tuple(tracks)
     if runner.map:
         ready = [prepare_for(track, runner.map) for track in tracks]
-        outcome = runner.run(rgb, pack(ready, rgb), seed)
+        outcome = runner.run(rgb, pack(ready, rgb, with_boxes=runner.wants_boxes), seed)
         if outcome.moved is None:
             return outcome, tuple(tracks)
-        height, width = outcome.rgb.shape[:2]
-        unpacked = unpack(ready, outcome.moved, runner.label)
-        return outcome, tuple(clip(track, width, height, runner.label) for track in unpacked)
+        return outcome, unpack(ready, outcome, runner.label)
     outcome = runner.run(rgb, Cargo(np.empty((0, 2))), seed)
     if outcome.covered is None or not outcome.covered.any():
         return outcome, tuple(tracks)
@@ -39,11 +37,11 @@ def _occlude(track: Track, outcome: Outcome, label: str) -> Track:
     return track if share < UNSEEN else lower(track, 1 - share, "occluded", label)
 
 
-def pack(tracks: Sequence[Track], rgb: Rgb) -> Cargo:
-    """Return all points of all regions as one array, masks as one stack, and the boxes of what remains."""
+def pack(tracks: Sequence[Track], rgb: Rgb, *, with_boxes: bool) -> Cargo:
+    """Return all points of all regions as one array, masks as one stack and, where wanted, boxes of what remains."""
     points = [ring for track in tracks for ring in _carried(track)]
     masks = [track.pixels for track in tracks if track.pixels is not None]
-    boxes = [_box(track, rgb) for track in tracks if not track.gone]
+    boxes = [_box(track, rgb) for track in tracks if with_boxes and not track.gone]
     return Cargo(
         np.concatenate(points) if points else np.empty((0, 2)),
         np.stack(masks) if masks else None,
@@ -63,21 +61,33 @@ def _box(track: Track, rgb: Rgb) -> list[float]:
     return [x0 / width, y0 / height, min(x1 / width, 1.0), min(y1 / height, 1.0), 0.0]
 
 
-def unpack(tracks: Sequence[Track], cargo: Cargo, label: str) -> list[Track]:
-    """Return the regions with the points and masks where the step put them."""
-    masks, position, out = iter(cargo.masks if cargo.masks is not None else ()), 0, []
+def unpack(tracks: Sequence[Track], outcome: Outcome, label: str) -> tuple[Track, ...]:
+    """Return the regions with the points and masks where the step put them, cut at the frame."""
+    if outcome.moved is None:
+        return tuple(tracks)
+    height, width = outcome.rgb.shape[:2]
+    points = snap(outcome.moved.points, width, height)
+    seen = inside(points, width, height)
+    masks, position, out = iter(outcome.moved.masks if outcome.moved.masks is not None else ()), 0, []
     for track in tracks:
         if track.gone:
             out.append(track)
             continue
-        rings: list[Points] = []
+        rings, start = [], position
         for ring in _carried(track):
-            rings.append(cargo.points[position : position + len(ring)])
+            rings.append(points[position : position + len(ring)])
             position += len(ring)
         now = tuple(rings[: len(track.rings)])
         full = now if track.full is track.rings else tuple(rings[len(track.rings) :])
-        pixels = None if track.pixels is None else next(masks)
-        new = replace(track, rings=now, full=full, pixels=pixels, moved=True, last=label)
-        folded = any(np.isnan(ring).any() for ring in rings)
-        out.append(vanish(new, "degenerate", label) if folded else new)
-    return out
+        new = track.carried_to(now, full, None if track.pixels is None else next(masks), label)
+        out.append(_settled(new, points[start:position], seen[start:position], (width, height)))
+    return tuple(out)
+
+
+def _settled(track: Track, points: Points, seen: NDArray[np.bool_], size: tuple[int, int]) -> Track:
+    label = track.last
+    if np.isnan(points).any():  # the step folded the picture over itself there
+        return vanish(track, "degenerate", label)
+    cut = track if seen.all() else clip(track, *size, label)
+    empty = cut.pixels is not None and not cut.pixels.any()
+    return vanish(cut, "frame" if cut.clipped else "degenerate", label) if empty and not cut.gone else cut

@@ -77,7 +77,8 @@ def outline(shape: Shape) -> list[Points]:
 def ring_area(ring: Points) -> float:
     """Return the absolute area of a simple ring (shoelace formula)."""
     x, y = ring[:, 0], ring[:, 1]
-    return abs(float(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1)))) / 2
+    closing = x[-1] * y[0] - y[-1] * x[0]
+    return abs(float(np.dot(x[:-1], y[1:]) - np.dot(y[:-1], x[1:]) + closing)) / 2
 
 
 def area(shape: Shape) -> float:
