@@ -60,6 +60,7 @@ class _Prepared:
     regions: tuple[Region, ...]
     state: _State
     sizes: Mapping[int, float]
+    hopeless: bool  # preprocessing alone hides too much of an object, and no draw brings it back
 
 
 def prepare_process() -> None:
@@ -105,9 +106,9 @@ class Pipeline:
             ImageError: a step cannot work on this image, or a mask is not of its size.
         """
         prepared = self._prepare(rgb, tuple(regions))
-        resample = self.rule.on_violation == "resample"
+        attempts = ATTEMPTS if self.rule.on_violation == "resample" and not prepared.hopeless else 1
         refused: dict[str, int] = {}
-        for attempt in range(ATTEMPTS if resample else 1):
+        for attempt in range(attempts):
             seed = variant_seed(self._drawing, source_sha, variant, attempt)
             state = _run(self._steps, prepared.state, seed)
             verdicts = [judge(track, self.rule, prepared.sizes, i) for i, track in enumerate(state.tracks)]
@@ -115,7 +116,7 @@ class Pipeline:
                 kept, ledger = settle(verdicts, drop_broken=True)
                 return Drawn(state.rgb, kept, ledger, _applied(state), seed, attempt)
             _count(refused, verdicts)
-        return GaveUp(tuple(refused), ATTEMPTS if resample else 1)
+        return GaveUp(tuple(refused), attempts)
 
     def _prepare(self, rgb: Rgb, regions: tuple[Region, ...]) -> _Prepared:
         last = self._last
@@ -127,7 +128,8 @@ class Pipeline:
         state = _run(self._before, first, 0)
         verdicts = [judge(track, self.rule, {}, -1) for track in state.tracks]
         sizes = {i: shorter_side(v.region) for i, v in enumerate(verdicts) if v.region is not None}
-        self._last = _Prepared(rgb, regions, state, sizes)
+        hopeless = any(v.broken in {"visibility", "occluded"} for v in verdicts)
+        self._last = _Prepared(rgb, regions, state, sizes, hopeless)
         return self._last
 
 

@@ -1,7 +1,7 @@
 """What a recipe does, to look at: originals beside their variants, or the most damaged variants first."""
 
 import heapq
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from backend.augment.ops import Rgb
@@ -65,9 +65,7 @@ def worst(loaded: Sequence[Loaded], pipeline: Pipeline, *, draws: int = DRAWS, s
 def rank(loaded: Sequence[Loaded], pipeline: Pipeline, *, draws: int, shown: int) -> list[Damaged]:
     """Return the `shown` most damaged of `draws` variants, spread evenly over the samples, worst first."""
     heap: list[tuple[float, int, Damaged]] = []
-    for number in range(draws if loaded else 0):
-        one = loaded[number % len(loaded)]
-        variant = number // len(loaded) + 1
+    for number, (one, variant) in enumerate(_spread(loaded, draws)):
         drawn = pipeline.draw(one.rgb, one.sample.regions, one.sha256, variant)
         if isinstance(drawn, GaveUp):
             continue
@@ -77,6 +75,14 @@ def rank(loaded: Sequence[Loaded], pipeline: Pipeline, *, draws: int, shown: int
         if len(heap) > shown:
             heapq.heappop(heap)
     return [item for _, _, item in sorted(heap, key=lambda entry: (-entry[0], -entry[1]))]
+
+
+def _spread(loaded: Sequence[Loaded], draws: int) -> Iterator[tuple[Loaded, int]]:
+    """Yield samples with variant numbers, sample by sample: the pipeline then prepares each only once."""
+    for position, one in enumerate(loaded):
+        share = draws // len(loaded) + (position < draws % len(loaded))
+        for variant in range(1, share + 1):
+            yield one, variant
 
 
 def damage(drawn: Drawn, before: Sequence[Region]) -> float:

@@ -16,6 +16,7 @@ from backend.core.ledger import Reason
 from backend.core.model import Box, Keypoint, Mask, Region, RotatedBox
 
 NOISE = 0.01  # pixels: float32 noise of the library; less than this beyond the frame is not beyond it
+SLIVER = 0.02  # of an object: so little, and thinner than half a pixel, is not to be seen
 SAMPLES = 4096  # points spread over a mask
 Pixels = NDArray[np.uint8]  # shape (height, width), 0 or 255
 
@@ -139,9 +140,14 @@ def clip(track: Track, width: int, height: int, step: str | None) -> Track:
         return track
     cut = _scattered if track.scattered else _outlines
     remains, share = cut(track, width, height)
-    if not remains or share <= 0:
+    if not remains or share <= 0 or (share < SLIVER and _thinner_than_a_pixel(remains)):
         return vanish(track, "frame", step)
     return lower(replace(track, rings=remains, clipped=True, inside=track.inside * share), share, "frame", step)
+
+
+def _thinner_than_a_pixel(remains: tuple[Points, ...]) -> bool:
+    points = np.concatenate(remains)
+    return bool((points.max(axis=0) - points.min(axis=0)).min() < 0.5)
 
 
 def _scattered(track: Track, width: int, height: int) -> tuple[tuple[Points, ...], float]:

@@ -101,6 +101,32 @@ def test_a_region_wholly_outside_is_gone_and_breaks_no_rule() -> None:
     ] * 2
 
 
+def test_a_sliver_thinner_than_half_a_pixel_is_not_an_object_left_over() -> None:
+    crop = {"Crop": {"x_min": 79, "y_min": 0, "x_max": 200, "y_max": 120, "p": 1}}
+    sliver = Region("r1", "cat", Box(20, 30, 79.4, 90))
+    result = one(recipe(crop), sliver)
+    assert (result.regions, result.ledger[0].fate, result.ledger[0].reason) == ((), "dropped", "frame")
+    seen = Region("r1", "cat", Box(20, 30, 79.6, 90))
+    assert isinstance(Pipeline(recipe(crop)).draw(photo(), [seen], SHA, 1), GaveUp)
+
+
+def test_what_preprocessing_hides_no_attempt_brings_back() -> None:
+    document = recipe({"HorizontalFlip": {"p": 1}}, preprocess=[{"CenterCrop": {"width": 20, "height": 120}}])
+    result = Pipeline(document).draw(photo(), [Region("e", "cat", Box(80, 10, 92, 20))], SHA, 1)
+    assert result == GaveUp(("region e (cat): visibility 0.17 < 0.3 after preprocess 1 CenterCrop",), 1)
+
+
+@pytest.mark.parametrize("step", ["BBoxSafeRandomCrop", "AtLeastOneBBoxRandomCrop", "RandomSizedBBoxSafeCrop"])
+def test_crops_that_look_for_objects_find_them(step: str) -> None:
+    size = {} if step == "BBoxSafeRandomCrop" else {"width": 90, "height": 80}
+    pipeline = Pipeline(recipe({step: {**size, "p": 1}}, boxes={"min_size": 0, "min_visibility": 0}))
+    for variant in range(1, 9):
+        result = drawn(pipeline.draw(photo(), [CAT], SHA, variant))
+        assert result.ledger[0].visibility > (0 if step.startswith("At") else 0.999), variant
+    for regions in ([], [Region("k", "eye", Keypoint(30, 30))]):
+        assert isinstance(pipeline.draw(photo(), regions, SHA, 1), Drawn)
+
+
 def test_scaling_never_counts() -> None:
     result = one(recipe({"Resize": {"width": 20, "height": 12, "p": 1}}, boxes={"min_size": 0}), CAT)
     assert result.regions[0].shape == Box(2, 3, 8, 9)
