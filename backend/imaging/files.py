@@ -92,9 +92,7 @@ def _replace(target: Path, fill: Callable[[Path], None]) -> None:
     try:
         try:
             fill(temporary)
-        except FileNotFoundError:
-            if target.parent.is_dir():
-                raise
+        except FileNotFoundError:  # no such folder a moment ago, but another process may have made it since: try again
             target.parent.mkdir(parents=True, exist_ok=True)
             fill(temporary)
         temporary.replace(target)

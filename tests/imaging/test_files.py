@@ -5,6 +5,7 @@ import os
 import resource
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -122,3 +123,11 @@ def test_other_link_failures_name_the_target_and_leave_nothing(tmp_path: Path, m
 def test_a_missing_source_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="absent"):
         link_or_copy(tmp_path / "absent", tmp_path / "target")
+
+
+def test_writers_that_make_the_same_new_folder_at_once_all_succeed(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        for round_ in range(60):
+            paths = [tmp_path / str(round_) / "a" / "b" / f"{k}.txt" for k in range(8)]
+            list(pool.map(lambda path: write_atomic(path, b"x"), paths))
+            assert all(path.read_bytes() == b"x" for path in paths)
