@@ -22,6 +22,9 @@ _TURNED = 1e-6  # degrees below which a rectangle counts as upright
 def to_shape(kind: Kind, entry: Json, size: Size) -> Shape:
     """Return the shape of a result entry.
 
+    `image_rotation`, how the editor's view was turned while drawing, changes nothing: the numbers are of the picture
+    as it is without that turn.
+
     Raises:
         ValueError: it has no area, is not finite, or its mask cannot be read; the message is the reason.
         KeyError, TypeError: a number is missing or is none.
@@ -116,11 +119,11 @@ def to_values(kind: Kind, shape: Shape, size: Size) -> list[Json]:
 
 
 def _x(value: float, size: Size) -> float:
-    return round(float(value) * 100 / size[0], 8)
+    return round(float(value) * 100 / size[0], 10)
 
 
 def _y(value: float, size: Size) -> float:
-    return round(float(value) * 100 / size[1], 8)
+    return round(float(value) * 100 / size[1], 10)
 
 
 def _rectangle_value(shape: Shape, size: Size) -> Json:
