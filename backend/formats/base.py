@@ -68,7 +68,7 @@ class Format(Protocol):
 def split_of(word: str) -> str | None:
     """Return train, val or test where a file or folder name means a split ('valid', 'Train2017'), else None."""
     match = _SPLIT_WORD.fullmatch(word)
-    return None if match is None else {"tr": "train", "va": "val", "te": "test"}[match[1].lower()[:2]]
+    return None if match is None else next(split for split in SPLITS if match[1].lower().startswith(split))
 
 
 def split_folder(sample: Sample) -> str:
