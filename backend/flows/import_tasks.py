@@ -13,7 +13,7 @@ from backend.core.errors import ImageError, UsageError
 from backend.core.model import Box, Dataset, Ellipse, Keypoint, Mask, Polygon, RotatedBox, Sample, Shape, Skipped
 from backend.core.progress import Progress
 from backend.flows.derived_project import TITLE, free_title
-from backend.flows.label_studio_source import connect, translated
+from backend.flows.label_studio_source import connect, find_project, translated
 from backend.flows.loading import Item, Loader, SharedFolder, Uploads
 from backend.formats.label_config import LabelConfig, parse_label_config
 from backend.formats.label_studio import to_result
@@ -68,7 +68,9 @@ def import_into(
     with translated():
         client = connect(settings)
         client.check()
-        target = client.project(project) if project is not None else _new_project(client, dataset, new or dataset.name)
+        target = (
+            find_project(client, project) if project is not None else _new_project(client, dataset, new or dataset.name)
+        )
         return import_dataset(client, dataset, target, (settings.storage, progress), ground_truth=ground_truth)
 
 

@@ -19,7 +19,7 @@ from backend.imaging.decode import probe
 from backend.imaging.files import write_atomic
 from backend.imaging.hashes import sha256
 from backend.settings import Settings
-from connectors.errors import ConnectorError, FetchError, Unauthorized, Unreachable
+from connectors.errors import ConnectorError, FetchError, Refused, Unauthorized, Unreachable
 from connectors.label_studio import LabelStudio, Project
 from connectors.label_studio_images import Images
 from connectors.label_studio_server import read_account
@@ -85,6 +85,19 @@ def connect(settings: Settings, url: str | None = None) -> LabelStudio:
         return LabelStudio(address, key)
 
 
+def find_project(client: LabelStudio, project: int) -> Project:
+    """Return a project.
+
+    Raises:
+        LabelLoomError: there is none of that number that the token may see.
+    """
+    try:
+        return client.project(project)
+    except Refused as error:
+        msg = f"there is no project {project} at {client.url}, or this token may not see it"
+        raise LabelLoomError(msg, fix="its number is in the address of its page: /projects/NUMBER/data") from error
+
+
 @contextmanager
 def open_project(
     project: int, settings: Settings, progress: Progress, chosen: Chosen | None = None
@@ -99,7 +112,7 @@ def open_project(
     with translated():
         client = connect(settings)
         client.check()
-        found = client.project(project)
+        found = find_project(client, project)
         created = client.request("GET", f"api/projects/{project}/").json()["created_at"]
     config = parse_label_config(found.label_config)
     settings.cache_dir.mkdir(parents=True, exist_ok=True)

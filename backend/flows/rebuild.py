@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from backend.core.errors import UsageError
+from backend.core.errors import ImageError, UsageError
 from backend.core.progress import Progress
 from backend.flows.augment import Options, run_build
 from backend.flows.build.model import Report
@@ -103,7 +103,10 @@ def _pixels(a: Path, b: Path) -> str:
     """Say how far two pictures are apart: on another processor the last bit of a pixel may differ."""
     if a.suffix not in {".jpg", ".png", ".webp", ".bmp"}:
         return ""
-    first, second = decode(a.read_bytes()).rgb.astype(int), decode(b.read_bytes()).rgb.astype(int)
+    try:
+        first, second = decode(a.read_bytes()).rgb.astype(int), decode(b.read_bytes()).rgb.astype(int)
+    except ImageError as error:
+        return f" ({error})"
     if first.shape != second.shape:
         return f" (size {first.shape[1]} x {first.shape[0]} against {second.shape[1]} x {second.shape[0]})"
     return f" (pixels differ by at most {abs(first - second).max()} of 255)"

@@ -171,8 +171,9 @@ def image_url(task: Json, config: LabelConfig) -> str:
 
 
 def image_name(task: Json, config: LabelConfig) -> str:
-    """Return the image's file name: the one we gave it earlier, else the last part of its address."""
-    own = (task.get("data") or {}).get("loom_file")
+    """Return the image's file name: the one we know it by, else the last part of its address."""
+    data = task.get("data") or {}
+    own = data.get("loom_file") or (data.get("name") if "loom_key" in data else None)  # written back, or imported
     if isinstance(own, str) and own:
         return own
     url = image_url(task, config)
