@@ -102,7 +102,7 @@ def write_back(  # noqa: PLR0913 - each is an option of its own
         as_predictions,
         storage,
     ]
-    key = digest([source_project, *identity])[:16]
+    key = digest([source_project, title, *identity])[:16]
     source = client.project(source_project)
     classes = Classes(tuple(description["labels"]), tuple(description["tags"]))
     project = find_or_create(client, Derivation(source, recipe.name, title, key), classes)

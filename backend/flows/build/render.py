@@ -1,6 +1,5 @@
 """Phase 4: a planned source becomes its original and its variants, written in every format."""
 
-import errno
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -21,7 +20,6 @@ from backend.imaging.encode import EXTENSIONS, encode
 from backend.imaging.files import link_or_copy, write_atomic
 from backend.imaging.hashes import sha256
 
-FATAL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}  # no image's fault: stop, resumable
 KEPT = {
     "jpeg": ".jpg",
     "png": ".png",
@@ -61,80 +59,65 @@ class Renderer:
         item = sample.origin.uri or sample.name
         try:
             data = Path(sample.path).read_bytes()
-            if sha256(data) != entry["sha256"]:
-                yield {"skipped": item, "reason": "the file changed while the dataset was being built"}
-                return
             image = decode(data)
-            yield from self._images(entry, sample, (data, image), losses)
-        except OSError as error:
-            if error.errno in FATAL:
-                msg = f"cannot write below {self.job.folder}: {error.strerror}"
-                raise LabelLoomError(msg, fix="free space or choose another --out, then run again to resume") from error
+        except (ImageError, OSError) as error:
             yield {"skipped": item, "reason": str(error)}
-        except (ImageError, LabelLoomError) as error:
-            yield {"skipped": item, "reason": str(error)}
-        except Exception as error:  # noqa: BLE001 - whatever one image does to a library, the others go on
-            yield {"skipped": item, "reason": f"{type(error).__name__}: {error}"}
+            return
+        if sha256(data) != entry["sha256"]:
+            yield {"skipped": item, "reason": "the file changed while the dataset was being built"}
+            return
+        for variant in entry["variants"]:
+            try:
+                made = self._make(entry, sample, (data, image), variant)
+            except Exception as error:  # noqa: BLE001 - whatever an image does to a library, the others go on
+                made = str(error) if isinstance(error, ImageError) else f"{type(error).__name__}: {error}"
+            if isinstance(made, _Made):
+                yield self._write(entry, sample, made, losses)
+            elif variant == 0:
+                yield {"skipped": item, "reason": made}
+            else:
+                yield {"gave_up": f"{item} variant {variant}", "reason": made}
 
-    def _images(
-        self, entry: Json, sample: Sample, source: tuple[bytes, Decoded], losses: dict[str, Counter[str]]
-    ) -> Iterator[Json]:
+    def _make(self, entry: Json, sample: Sample, source: tuple[bytes, Decoded], variant: int) -> "_Made | str":
+        """Return an image ready to be written, or why there is none; nothing is written yet."""
         data, image = source
         output = self.job.recipe.output.image
-        lines: list[Json] = []
-        if 0 in entry["variants"]:
-            drawn = self.pipeline.prepare(image.rgb, sample.regions)
-            if _unchanged(image) and not self.job.recipe.preprocess:
-                written, extension = data, KEPT[image.format]  # byte for byte, never encoded again
-            else:
-                written, extension = encode(drawn.rgb, output.format, output.quality), EXTENSIONS[output.format]
-            lines.append(self._write(entry, sample, (0, extension), drawn, written, losses))
-        for variant in entry["variants"]:
-            if variant == 0:
-                continue
+        if variant:
             result = self.pipeline.draw(image.rgb, sample.regions, entry["sha256"], variant)
             if isinstance(result, GaveUp):
-                name = sample.origin.uri or sample.name
-                lines.append({"gave_up": f"{name} variant {variant}", "reason": "; ".join(result.reasons)})
-                continue
-            written = encode(result.rgb, output.format, output.quality)
-            lines.append(self._write(entry, sample, (variant, EXTENSIONS[output.format]), result, written, losses))
-        yield from lines
+                return "; ".join(result.reasons)
+        else:
+            result = self.pipeline.prepare(image.rgb, sample.regions)
+            if _unchanged(image) and not self.job.recipe.preprocess:
+                return _Made(variant, result, data, KEPT[image.format])  # byte for byte, never encoded again
+        encoded = encode(result.rgb, output.format, output.quality)
+        return _Made(variant, result, encoded, EXTENSIONS[output.format])
 
-    def _write(
-        self,
-        entry: Json,
-        sample: Sample,
-        which: tuple[int, str],
-        drawn: Drawn,
-        data: bytes,
-        losses: dict[str, Counter[str]],
-    ) -> Json:
-        variant, extension = which
+    def _write(self, entry: Json, sample: Sample, made: "_Made", losses: dict[str, Counter[str]]) -> Json:
+        """Write one image in every format and return its manifest line.
+
+        Raises:
+            LabelLoomError: the disk is full, or the folder is read-only: the run stops, and can be resumed.
+        """
+        drawn = made.drawn
         height, width = drawn.rgb.shape[:2]
-        name = file_name(entry["stem"], variant, extension)
+        name = file_name(entry["stem"], made.variant, made.extension)
         target = replace(
             sample, name=name, width=width, height=height, regions=drawn.regions, split=entry["split"], notes=()
         )
-        first: Path | None = None
-        for key in self.job.formats:
-            folder = self.job.folder / key
-            path = FORMATS[key].image_path(folder, target)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if first is None:
-                write_atomic(path, data)
-                first = path
-            else:
-                link_or_copy(first, path)
-            losses[key].update(FORMATS[key].write_labels(folder, target, self.job.classes))
+        try:
+            self._store(target, made.data, losses)
+        except OSError as error:
+            msg = f"cannot write below {self.job.folder}: {error.strerror}"
+            raise LabelLoomError(msg, fix="free space or choose another --out, then run again to resume") from error
         return {
             "file": name,
-            "sha256": sha256(data),
+            "sha256": sha256(made.data),
             "width": width,
             "height": height,
             "split": entry["split"],
             "lineage": entry["lineage"],
-            "variant": variant,
+            "variant": made.variant,
             "seed": drawn.seed,
             "attempt": drawn.attempt,
             "source": source_json(entry, sample),
@@ -144,6 +127,29 @@ class Renderer:
             "regions": [region_to_json(r) for r in drawn.regions],
             "ledger": [e.to_json() for e in drawn.ledger],
         }
+
+    def _store(self, target: Sample, data: bytes, losses: dict[str, Counter[str]]) -> None:
+        """Write the image once, link it into the other formats, and write each format's labels."""
+        first: Path | None = None
+        for key in self.job.formats:
+            folder = self.job.folder / key
+            path = FORMATS[key].image_path(folder, target)
+            if first is None:
+                write_atomic(path, data)
+                first = path
+            else:
+                link_or_copy(first, path)
+            losses[key].update(FORMATS[key].write_labels(folder, target, self.job.classes))
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """One image ready to be written."""
+
+    variant: int
+    drawn: Drawn
+    data: bytes
+    extension: str
 
 
 def _unchanged(image: Decoded) -> bool:
