@@ -30,6 +30,12 @@ def moved(name: str, params: dict[str, Any], seed: int) -> tuple[np.ndarray, lis
     return outcome.rgb, np.split(outcome.moved.points, np.cumsum([len(r) for r in rings])[:-1]), outcome.moved
 
 
+def furthest(a: np.ndarray, b: np.ndarray) -> int:
+    """Return by how many pixels the bounds of two masks differ most."""
+    bounds = [(*np.flatnonzero(m.any(axis=axis))[[0, -1]],) for m in (a, b) for axis in (0, 1)]
+    return int(np.abs(np.subtract(bounds[:2], bounds[2:])).max())
+
+
 def test_every_offered_geometric_transform_is_tried() -> None:
     assert GEOMETRIC.keys() == MOTIONS.keys()
     assert MOTIONS.keys() >= NEEDS_BOXES
@@ -44,7 +50,10 @@ def test_points_and_masks_follow_the_pixels(name: str, params: dict[str, Any]) -
             truth = seen(rgb, index)
             if truth.sum() < 200:
                 continue  # cut to a sliver: a pixel's rounding is too large a part of it
-            assert overlap(polygon_mask([ring], width, height), truth) >= 0.97, (seed, index)
+            own = polygon_mask([ring], width, height)
+            assert overlap(own, truth) >= 0.97, (seed, index)
+            # The others have slanted corners, of which a magnified picture shows large steps.
+            assert index or furthest(own, truth) <= 1, seed
             assert cargo.masks is not None
             assert overlap(cargo.masks[index] > 0, truth) >= 0.99, (seed, index)
 

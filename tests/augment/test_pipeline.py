@@ -64,6 +64,13 @@ def test_two_crops_to_60_percent_leave_36_percent_of_the_object() -> None:
     assert (entry.fate, entry.reason) == ("clipped", "frame")
 
 
+def test_the_ledger_names_the_step_that_took_most() -> None:
+    whole = Region("r1", "cat", Box(0, 0, 100, 100))
+    crops = [{"Crop": {"x_max": width, "y_max": 100, "p": 1}} for width in (90, 45)]
+    entry = one(recipe(*crops), whole, width=100, height=100).ledger[0]
+    assert (entry.visibility, entry.step) == (pytest.approx(0.45), "2 Crop")
+
+
 def test_what_falls_under_min_visibility_is_given_up_and_named() -> None:
     document = recipe(
         {"Crop": {"x_min": 0, "y_min": 0, "x_max": 35, "y_max": 120, "p": 1}}, boxes={"min_visibility": 0.3}
@@ -226,6 +233,12 @@ def test_a_variant_depends_on_nothing_drawn_before_it() -> None:
     assert forward == backward
     assert alone.items() <= forward.items()
     assert len(set(forward.values())) == len(jobs)
+
+
+def test_two_steps_of_one_kind_draw_apart() -> None:
+    turn = {"Rotate": {"limit": [-40, 40], "p": 1}}
+    first, second = one(recipe(turn, turn)).steps
+    assert first["params"] != second["params"]
 
 
 def test_another_process_draws_the_same() -> None:

@@ -144,6 +144,15 @@ def test_a_mask_with_holes_and_islands_is_measured_by_its_pixels() -> None:
     assert result.ledger[0].visibility == pytest.approx(700 / 1100, abs=0.002)
 
 
+def test_growth_of_a_mask_is_measured_against_its_pixels_not_its_hull() -> None:
+    frame = np.zeros((SIZE, SIZE), bool)
+    frame[50:150, 50:150] = True
+    frame[60:140, 60:140] = False
+    result = draw(rle.encode(frame), FLIP)
+    assert isinstance(result, Drawn)
+    assert result.ledger[0].growth == pytest.approx(100 * 100 / 3600)
+
+
 def test_a_mask_of_another_size_than_the_image_is_an_image_error() -> None:
     with pytest.raises(ImageError, match="the mask of region r is 10 x 10, the image 200 x 200"):
         draw(rle.encode(np.ones((10, 10), bool)), FLIP)
