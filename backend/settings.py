@@ -2,10 +2,11 @@
 
 from functools import cached_property
 from pathlib import Path
+from typing import Annotated
 
 import platformdirs
-from pydantic import AliasChoices, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from backend.core.errors import UsageError
 
@@ -25,7 +26,14 @@ class Settings(BaseSettings):
     )
     database_url: str | None = Field(None, description="default: SQLite in the data directory")
     storage: str | None = Field(None, description="default: upload into Label Studio; or a shared folder")
-    allow_hosts: tuple[str, ...] = Field((), description="private hosts that task images may be fetched from")
+    allow_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="private hosts, separated by commas, that task images may be fetched from"
+    )
+
+    @field_validator("allow_hosts", mode="before")
+    @classmethod
+    def _commas(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
     @property
     def database(self) -> str:

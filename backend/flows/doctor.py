@@ -10,7 +10,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from backend.core.errors import LabelLoomError
+from backend.core.errors import LabelLoomError, UsageError
 from backend.flows.label_studio_source import connect, translated
 from backend.settings import Settings
 from backend.store.tables import open_database
@@ -85,8 +85,8 @@ def _database(settings: Settings) -> Iterator[Check]:
     try:
         with open_database(settings.database).connect() as connection:
             connection.execute(sa.text("select 1"))
-    except sa.exc.SQLAlchemyError as error:
-        yield Check("database", False, str(error).splitlines()[0], "correct LABELLOOM_DATABASE_URL")
+    except UsageError as error:
+        yield Check("database", False, str(error), error.fix)
         return
     yield Check("database", True, sa.make_url(settings.database).render_as_string(hide_password=True))
 

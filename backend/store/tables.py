@@ -4,6 +4,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from backend.core.errors import UsageError
+
 metadata = sa.MetaData(
     naming_convention={  # named constraints from the first day: SQLite can alter nothing else later
         "ix": "ix_%(column_0_label)s",
@@ -35,9 +37,17 @@ datasets = sa.Table(
 
 
 def open_database(url: str) -> sa.Engine:
-    """Return an engine whose tables exist; a SQLite file's folder is made."""
-    if url.startswith("sqlite:///"):
-        Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-    engine = sa.create_engine(url, connect_args={"timeout": 30} if url.startswith("sqlite") else {})
-    metadata.create_all(engine)
+    """Return an engine whose tables exist; a SQLite file's folder is made.
+
+    Raises:
+        UsageError: the URL cannot be read, or the database cannot be opened.
+    """
+    try:
+        if url.startswith("sqlite:///"):
+            Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        engine = sa.create_engine(url, connect_args={"timeout": 30} if url.startswith("sqlite") else {})
+        metadata.create_all(engine)
+    except (sa.exc.SQLAlchemyError, ImportError, OSError) as error:
+        msg = f"the database cannot be opened: {str(error).splitlines()[0]}"
+        raise UsageError(msg, fix="correct LABELLOOM_DATABASE_URL, or make LABELLOOM_DATA_DIR writable") from error
     return engine
