@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import pytest
 
-from backend.core.errors import Cancelled, LabelLoomError, UsageError
+from backend.core.errors import Cancelled, LabelLoomError, LeakError, UsageError
 from backend.core.progress import Silent
 from backend.core.recipe import parse_recipe
 from backend.flows.augment import Options, run_build
@@ -300,3 +300,48 @@ def size(folder: Path) -> int:
 def test_unknown_format_is_named(tmp_path, settings):
     with pytest.raises(UsageError, match="unknown format yolov9"):
         run(make_yolo(tmp_path / "src", 1), tmp_path / "o", settings, formats=("yolov9",))
+
+
+def test_500_frames_of_one_scene_with_5_video_keys_give_5_groups(tmp_path, settings):
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    rng = np.random.default_rng(1)
+    scene = cv2.GaussianBlur(rng.integers(0, 255, (48, 64, 3), dtype=np.uint8), (9, 9), 3)
+    for number in range(500):
+        frame = np.clip(scene.astype(int) + rng.integers(-3, 4, scene.shape), 0, 255).astype(np.uint8)
+        cv2.imwrite(str(folder / f"video{number // 100} frame {number % 100:03d}.jpg"), frame)
+    split = {"train": 0.6, "val": 0.2, "test": 0.2}
+    plain = {"variants": 0, "output": {"formats": ["yolo"]}}
+    alone = run(folder, tmp_path / "o", settings, recipe={**plain, "split": split}, name="alone", workers=1)
+    assert alone.splits == {"train": 500} and any("group_by" in w for w in alone.warnings)
+    keyed = {**plain, "split": {**split, "group_by": r"name:^(video\d)"}}
+    report = run(folder, tmp_path / "o", settings, recipe=keyed, name="keyed", workers=1)
+    lines = [json.loads(line) for line in (report.folder / "manifest.jsonl").read_text().splitlines()]
+    assert len({line["lineage"] for line in lines}) == 5
+    assert report.splits["val"] >= 100 and report.splits["test"] >= 100
+    by_video = {(line["file"].split("_")[0], line["split"]) for line in lines}
+    assert len(by_video) == 5
+    with pytest.raises(UsageError, match="no image has 'camera'"):
+        run(folder, tmp_path / "o", settings, recipe={**plain, "split": {"group_by": "camera"}}, name="x", workers=1)
+
+
+def test_a_leak_aborts_and_names_the_images(tmp_path, settings):
+    source = make_yolo(tmp_path / "src", 8)
+    for split, numbers in (("train", range(6)), ("val", [6, 7, 0])):
+        for part, suffix in (("images", "jpg"), ("labels", "txt")):
+            target = tmp_path / "leaky" / part / split
+            target.mkdir(parents=True, exist_ok=True)
+            for number in numbers:
+                data = (source / part / f"p{number:03d}.{suffix}").read_bytes()
+                (target / f"{split}{number}.{suffix}").write_bytes(data)
+    (tmp_path / "leaky" / "data.yaml").write_text("train: images/train\nval: images/val\nnames: [cat]\n")
+    with pytest.raises(LeakError, match=r"train0.*val0|val0.*train0"):
+        run(tmp_path / "leaky", tmp_path / "o", settings, workers=1)
+    moved = run(
+        tmp_path / "leaky", tmp_path / "o", settings, recipe={"split": {"on_leak": "move"}}, workers=1, name="m"
+    )
+    assert moved.splits["val"] == 2
+    report = run(
+        tmp_path / "leaky", tmp_path / "o", settings, recipe={"split": {"on_leak": "report"}}, workers=1, name="l"
+    )
+    assert any("leaky" in warning for warning in report.warnings)
