@@ -152,11 +152,18 @@ class TerminalProgress:
             raise Cancelled(msg, fix="run the same command again to resume")
         if self._bars:
             if phase not in self._tasks:
+                self._finish_phases()
                 self._tasks[phase] = self._bars.add_task(phase, total=total)
             self._bars.update(self._tasks[phase], completed=done, total=total)
         elif time.monotonic() - self._last > self.EVERY:
             self._last = time.monotonic()
             stderr.print(f"{phase}: {done}" + (f" of {total}" if total else ""), highlight=False)
+
+    def _finish_phases(self) -> None:
+        """Fill the bars of earlier phases: one that never knew its total would run for ever."""
+        if self._bars:
+            for task in self._bars.tasks:
+                self._bars.update(task.id, completed=max(task.completed, 1), total=max(task.completed, 1))
 
     @contextmanager
     def paused(self) -> Iterator[None]:
