@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -27,6 +28,7 @@ Json = dict[str, Any]
 MINIMUM = (1, 20)
 PAGE = 100  # tasks per page: about half a second of Label Studio's time
 _IDS_PAGE = 5000
+_PROJECT = "id,title,description,label_config,task_number"
 _TIMEOUT = httpx.Timeout(120.0, connect=10.0)  # an import of thousands of tasks runs inside its request
 
 
@@ -141,10 +143,12 @@ class LabelStudio:
 
     def projects(self) -> Iterator[Project]:
         """Yield every project the token may see (configs included)."""
-        with self.calling() as sdk:
-            pages: Any = sdk.projects.list(page_size=PAGE)
-            for found in pages:
-                yield self._project(found)
+        page, more = 1, True
+        while more:  # not the SDK's pager: it asks for one page too many
+            asked: Json = {"page": page, "page_size": PAGE, "include": _PROJECT}  # all fields take 4 times as long
+            found = self.request("GET", "api/projects/", params=asked).json()
+            yield from (self._project(SimpleNamespace(**row)) for row in found["results"])
+            page, more = page + 1, bool(found["next"])
 
     def create_project(self, title: str, description: str, label_config: str) -> Project:
         """Create a project; its title must be 3 to 50 characters long."""

@@ -14,6 +14,7 @@ from connectors.label_studio import Json, LabelStudio
 MAX_FILES = 100  # Label Studio answers 500 to more
 MAX_BYTES = 100 * 1024 * 1024  # of one request; Label Studio's own limit is 250 MB
 _PAGE = 2000
+_IDS = 500  # in one address, which proxies cut at 8,000 characters
 
 
 class ProjectContent:
@@ -33,18 +34,24 @@ class ProjectContent:
         response = self.client.request("GET", f"api/projects/{self.project}/file-uploads", params={"all": "true"})
         return [entry["file"] for entry in response.json()]
 
-    def upload(self, files: Sequence[tuple[str, bytes]]) -> list[str]:
-        """Upload at most 100 files without making tasks of them; return their paths in the same order.
+    def upload(self, files: Sequence[tuple[str, bytes]]) -> list[int]:
+        """Upload at most 100 files without making tasks of them; return their ids in the same order.
 
         Each part has a field name of its own: of parts with one name, Label Studio keeps only the last.
         """
         parts = [(f"f{i}", (name, data, "application/octet-stream")) for i, (name, data) in enumerate(files)]
         arguments: Json = {"params": {"commit_to_project": "false"}, "files": parts}
-        ids = self.client.request("POST", f"api/projects/{self.project}/import", **arguments).json()["file_upload_ids"]
-        wanted = {"ids": json.dumps(ids)}
-        stored = self.client.request("GET", f"api/projects/{self.project}/file-uploads", params=wanted).json()
-        paths = {entry["id"]: entry["file"] for entry in stored}
-        return [paths[number] for number in ids]
+        answer = self.client.request("POST", f"api/projects/{self.project}/import", **arguments).json()
+        return list(answer["file_upload_ids"])
+
+    def paths(self, ids: Sequence[int]) -> dict[int, str]:
+        """Return the path of each uploaded file, by its id."""
+        found: dict[int, str] = {}
+        for begin in range(0, len(ids), _IDS):
+            wanted = {"ids": json.dumps(list(ids[begin : begin + _IDS]), separators=(",", ":"))}
+            listed = self.client.request("GET", f"api/projects/{self.project}/file-uploads", params=wanted).json()
+            found |= {entry["id"]: entry["file"] for entry in listed}
+        return found
 
     def import_tasks(self, tasks: Sequence[bytes]) -> int:
         """Import tasks, each as its JSON text, in one request; return how many Label Studio made."""

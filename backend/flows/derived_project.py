@@ -1,11 +1,11 @@
 """The project a dataset is written into: found again by a key in its description, else made, never somebody else's."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from backend.formats.base import Classes
-from backend.formats.label_config import add_names, parse_label_config
+from backend.formats.label_config import add_names
 from connectors.errors import ServerFailed, Unreachable
 from connectors.label_studio import LabelStudio, Project
 
@@ -37,29 +37,39 @@ class Derivation:
         )
 
 
-def find_or_create(client: LabelStudio, wanted: Derivation, classes: Classes) -> Project:
-    """Return the derived project, with its tabs, made unless an earlier run made it.
+def find_or_create(client: LabelStudio, wanted: Derivation, classes: Classes) -> tuple[Project, bool]:
+    """Return the derived project, with its tabs, and whether it was made now rather than by an earlier run.
 
-    Two runs at the same moment, or a creation that was carried out although it was answered with an error, leave
-    several: the oldest is used, empty others are removed.
+    A creation that was carried out although it was answered with an error leaves a project that is found again; of
+    several the oldest is used, and empty others are removed.
     """
     projects = list(client.projects())
-    mine = [p for p in projects if wanted.mark in p.description]
-    if not mine:
-        config = add_names(wanted.source.label_config, classes.labels, classes.tags)
-        title = free_title(wanted.title, {p.title for p in projects})
-        try:
-            client.create_project(title, wanted.description, config)
-        except (Unreachable, ServerFailed):
-            mine = [p for p in client.projects() if wanted.mark in p.description]
-            if not mine:
-                raise
-    mine = mine or [p for p in client.projects() if wanted.mark in p.description]
+    mine = _marked(projects, wanted)
+    if mine:
+        return _adopt(client, mine), False
+    config = add_names(wanted.source.label_config, classes.labels, classes.tags)
+    title = free_title(wanted.title, {p.title for p in projects})
+    try:
+        project = client.create_project(title, wanted.description, config)
+    except (Unreachable, ServerFailed):
+        mine = _marked(client.projects(), wanted)
+        if not mine:
+            raise
+        return _adopt(client, mine), False
+    _add_tabs(client, project, there=set())
+    return project, True
+
+
+def _marked(projects: Iterable[Project], wanted: Derivation) -> list[Project]:
+    return [p for p in projects if wanted.mark in p.description]
+
+
+def _adopt(client: LabelStudio, mine: list[Project]) -> Project:
     project = min(mine, key=lambda p: p.id)
     for other in mine:
         if other.id != project.id and other.task_number == 0:
             client.delete_project(other.id)
-    _add_tabs(client, project)
+    _add_tabs(client, project, there={view["title"] for view in client.views(project.id)})
     return project
 
 
@@ -73,24 +83,18 @@ def free_title(title: str, taken: Collection[str]) -> str:
     return choice
 
 
-def _add_tabs(client: LabelStudio, project: Project) -> None:
-    there = {view["title"] for view in client.views(project.id)}
-    for tab in tabs(parse_label_config(project.label_config).image_key):
+def _add_tabs(client: LabelStudio, project: Project, there: set[str]) -> None:
+    for tab in TABS:
         if tab["title"] not in there:
             client.create_view(project.id, tab)
 
 
-def tabs(image_key: str) -> list[Json]:
-    """Return the Data Manager tabs of a derived project; the first is the one it opens with."""
-    resampled = {"filter": "filter:tasks:data.loom_attempt", "operator": "greater", "type": "Number", "value": 0}
-    hidden = {
-        "explore": ["tasks:annotations_results", "tasks:predictions_results", "tasks:file_upload"],
-        "labeling": [],
-    }
-    worst = ["tasks:data.loom_visibility"]
-    common: Json = {"type": "list", "hiddenColumns": hidden, "ordering": worst}
-    return [
-        {**common, "title": "All images", "ordering": []},
-        {**common, "title": "Most damaged first"},
-        {**common, "title": "Resampled", "filters": {"conjunction": "and", "items": [resampled]}},
-    ]
+_HIDDEN = {"explore": ["tasks:annotations_results", "tasks:predictions_results", "tasks:file_upload"], "labeling": []}
+_AGAIN = {"filter": "filter:tasks:data.loom_attempt", "operator": "greater", "type": "Number", "value": 0}
+_WORST: Json = {"type": "list", "hiddenColumns": _HIDDEN, "ordering": ["tasks:data.loom_visibility"]}
+
+# The Data Manager's tabs of a derived project; it opens with the first.
+TABS: tuple[Json, ...] = (
+    {**_WORST, "title": "Most damaged first"},
+    {**_WORST, "title": "Resampled", "filters": {"conjunction": "and", "items": [_AGAIN]}},
+)

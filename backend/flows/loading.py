@@ -42,44 +42,65 @@ class Item:
 class Store(Protocol):
     """Where the images of a project go."""
 
-    def put(self, items: list[Item]) -> list[str]:
-        """Store the images of these items unless they are there; return their addresses as task data names them."""
+    def put(self, items: list[Item]) -> None:
+        """Store the images of these items unless they are there."""
+        ...
+
+    def addresses(self, items: list[Item]) -> list[str]:
+        """Return the addresses of stored images as task data names them."""
         ...
 
 
 class Uploads:
-    """Images uploaded into Label Studio itself; the project owns them."""
+    """Images uploaded into Label Studio itself; the project owns them.
 
-    def __init__(self, content: ProjectContent) -> None:
+    Args:
+        content: the project.
+        new: whether it was made just now, so that nothing can be there yet.
+    """
+
+    def __init__(self, content: ProjectContent, *, new: bool = False) -> None:
         self._content = content
-        self._known: dict[str, str] = {}
-        self._look()
+        self._stamps: dict[str, str] = {}  # of items that wait for their address, by key
+        self._ids: dict[str, int] = {}
+        self._paths: dict[str, str] = {}
+        if not new:
+            self._look()
 
-    def put(self, items: list[Item]) -> list[str]:
+    def put(self, items: list[Item]) -> None:
         """Upload what is missing, at most 100 files and 100 MB a request."""
-        stamps: list[str] = []
         batch: dict[str, tuple[str, bytes]] = {}
+        size = 0
         for item in items:
             data = item.path.read_bytes()
-            stamp = sha256(data)[:_DIGITS]
-            stamps.append(stamp)
-            if stamp in self._known or stamp in batch:
+            stamp = self._stamps[item.key] = sha256(data)[:_DIGITS]
+            if self._has(stamp) or stamp in batch:
                 continue
-            if len(batch) == MAX_FILES or sum(len(d) for _, d in batch.values()) + len(data) > MAX_BYTES:
+            if len(batch) == MAX_FILES or size + len(data) > MAX_BYTES:
                 self._send(batch)
-                batch = {}
+                batch, size = {}, 0
             batch[stamp] = f"{stamp}-{_plain(item.name)}", data
+            size += len(data)
         self._send(batch)
-        return [f"/data/{self._known[stamp]}" for stamp in stamps]
+
+    def addresses(self, items: list[Item]) -> list[str]:
+        """Return the addresses of uploaded images."""
+        stamps = [self._stamps.pop(item.key) for item in items]
+        asked = {stamp: self._ids[stamp] for stamp in stamps if stamp not in self._paths}
+        paths = self._content.paths(list(asked.values()))
+        self._paths |= {stamp: paths[number] for stamp, number in asked.items()}
+        return [f"/data/{self._paths[stamp]}" for stamp in stamps]
+
+    def _has(self, stamp: str) -> bool:
+        return stamp in self._ids or stamp in self._paths
 
     def _send(self, batch: dict[str, tuple[str, bytes]]) -> None:
         for attempt in range(1, _TRIES + 1):
-            missing = {stamp: part for stamp, part in batch.items() if stamp not in self._known}
+            missing = {stamp: part for stamp, part in batch.items() if not self._has(stamp)}
             if not missing:
                 return
             try:
-                paths = self._content.upload(list(missing.values()))
-                self._known |= zip(missing, paths, strict=True)
+                self._ids |= zip(missing, self._content.upload(list(missing.values())), strict=True)
             except (Unreachable, ServerFailed):
                 if attempt == _TRIES:
                     raise
@@ -89,7 +110,7 @@ class Uploads:
     def _look(self) -> None:
         for path in self._content.uploads():
             if stamp := _STAMP.search(PurePosixPath(path).name):
-                self._known[stamp[1]] = path
+                self._paths[stamp[1]] = path
 
 
 def _plain(name: str) -> str:
@@ -115,10 +136,13 @@ class SharedFolder:
         content.add_local_storage(str(seen), f"LabelLoom {name}")
         self._prefix = str(seen.relative_to(content.document_root()))
 
-    def put(self, items: list[Item]) -> list[str]:
+    def put(self, items: list[Item]) -> None:
         """Copy (or hard-link) what is missing."""
         for item in items:
             link_or_copy(item.path, self._folder / item.name)
+
+    def addresses(self, items: list[Item]) -> list[str]:
+        """Return the addresses below Label Studio's folder."""
         return [f"/data/local-files/?d={quote(f'{self._prefix}/{item.name}')}" for item in items]
 
 
@@ -147,16 +171,19 @@ class Loader:
         self._column = column
         self._progress = progress
         self._present: set[str] = set()
-        self._ready: dict[str, bytes] = {}
+        self._sure = False  # whether every task in the project is known to be there once
+        self._waiting: list[Item] = []
         self._done = Loaded()
 
-    def run(self, items: Iterable[Item], total: int | None = None) -> Loaded:
-        """Load every item that is not there yet, and leave no item twice.
+    def run(self, items: Iterable[Item], total: int | None = None, *, new: bool = False) -> Loaded:
+        """Load every item that is not there yet, and leave no item twice. new: the project was made just now.
 
         Raises:
             ConnectorError: Label Studio is gone or refuses; what has arrived stays and is found by the next run.
         """
-        self._look()
+        self._sure = new
+        if not new:
+            self._look()
         self._done.present = len(self._present)
         batch: list[Item] = []
         for number, item in enumerate(items, start=1):
@@ -168,31 +195,46 @@ class Loader:
             if number % MAX_FILES == 0:
                 self._progress.update("writing images", number, total)
         self._stage(batch)
-        self._import()
-        self._remove_repeats()
+        self._import_waiting()
+        self._done.created = len(self._present) - self._done.present
+        if not self._sure:
+            self._remove_repeats()
         return self._done
 
     def _stage(self, batch: list[Item]) -> None:
-        for item, url in zip(batch, self._store.put(batch), strict=True):
-            self._ready[item.key] = json.dumps(item.make(url), ensure_ascii=False, allow_nan=False).encode()
-            if len(self._ready) >= TASKS or sum(map(len, self._ready.values())) > TASK_BYTES:
-                self._import()
+        self._store.put(batch)
+        self._waiting += batch
+        if len(self._waiting) >= TASKS:
+            self._import_waiting()
 
-    def _import(self) -> None:
+    def _import_waiting(self) -> None:
+        ready: dict[str, bytes] = {}
+        size = 0
+        for item, url in zip(self._waiting, self._store.addresses(self._waiting), strict=True):
+            text = json.dumps(item.make(url), ensure_ascii=False, allow_nan=False).encode()
+            if size + len(text) > TASK_BYTES:
+                self._import(ready)
+                ready, size = {}, 0
+            ready[item.key] = text
+            size += len(text)
+        self._import(ready)
+        self._waiting = []
+
+    def _import(self, ready: dict[str, bytes]) -> None:
         for attempt in range(1, _TRIES + 1):
-            waiting = {key: text for key, text in self._ready.items() if key not in self._present}
-            self._ready = waiting
-            if not waiting:
+            missing = {key: text for key, text in ready.items() if key not in self._present}
+            if not missing:
                 return
             try:
-                self._content.import_tasks(list(waiting.values()))
+                self._content.import_tasks(list(missing.values()))
             except (Unreachable, ServerFailed):
                 if attempt == _TRIES:
                     raise
                 time.sleep(attempt)
+                self._sure = False
                 self._look()
             else:
-                self._present |= waiting.keys()
+                self._present |= missing.keys()
                 self._progress.update("writing tasks", len(self._present))
 
     def _look(self) -> None:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -105,13 +105,13 @@ def write_back(  # noqa: PLR0913 - each is an option of its own
     key = digest([source_project, title, *identity])[:16]
     source = client.project(source_project)
     classes = Classes(tuple(description["labels"]), tuple(description["tags"]))
-    project = find_or_create(client, Derivation(source, recipe.name, title, key), classes)
+    project, new = find_or_create(client, Derivation(source, recipe.name, title, key), classes)
     content = ProjectContent(client, project.id)
-    store = SharedFolder(content, storage, f"{recipe.name}-{key}") if storage else Uploads(content)
+    store = SharedFolder(content, storage, f"{recipe.name}-{key}") if storage else Uploads(content, new=new)
     maker = _Maker(client, parse_label_config(project.label_config), recipe.name, as_predictions=as_predictions)
     lines = (line for line in read_lines(dataset_dir) if line["file"] in wanted)
     items = maker.items(lines, dataset_dir, tuple(description["formats"]))
-    loaded = Loader(content, store, KEY, progress or Silent()).run(items, len(wanted))
+    loaded = Loader(content, store, KEY, progress or Silent()).run(items, len(wanted), new=new)
     return WriteBackReport(
         project.id, project.link, project.title, len(wanted), total, loaded.created, loaded.removed, maker.losses
     )
@@ -130,8 +130,12 @@ class _Maker:
         self._config = config
         self._recipe = recipe
         self._as_predictions = as_predictions
-        self._users = {email: number for number, email in client.users().items()}
+        self._client = client
         self.losses: Counter[str] = Counter()
+
+    @cached_property
+    def _users(self) -> dict[str, int]:
+        return {email: number for number, email in self._client.users().items()}
 
     def items(self, lines: Iterable[Json], folder: Path, formats: tuple[str, ...]) -> Iterator[Item]:
         for line in lines:
@@ -146,7 +150,8 @@ class _Maker:
             return {"data": data, "predictions": [guess]}
         # Said explicitly, because an imported annotation is ground truth unless it says otherwise.
         annotation: Json = {"result": result, "ground_truth": False, "was_cancelled": False}
-        author = self._users.get(line["source"].get("annotator"))
+        annotator = line["source"].get("annotator")
+        author = self._users.get(annotator) if annotator else None
         if author is not None:
             annotation["completed_by"] = author
         return {"data": data, "annotations": [annotation]}
