@@ -8,6 +8,7 @@ puts what they found into docs/benchmarks.md.
 BENCHMARKS = {
     "throughput": "benchmarks.throughput",
     "torchvision_v2": "benchmarks.torchvision_v2",
+    "write_back": "benchmarks.write_back",
     "memory": "benchmarks.memory",
     "figure3": "benchmarks.figure3",
     "read_back": "benchmarks.read_back",

@@ -51,11 +51,18 @@ class Workload:
 
     def ours(self, workers: int) -> float:
         """Return the wall seconds of `labelloom augment`."""
+        return self._ours(workers)[0]
+
+    def made(self) -> Path:
+        """Return the folder of a dataset that `labelloom augment` made."""
+        return self._ours(2)[1]
+
+    def _ours(self, workers: int) -> tuple[float, Path]:
         out = self._fresh()
         taken = seconds(*augment_command(self.dataset, self.recipe, out, workers))
         written = json.loads((out / "bench" / "dataset.json").read_text(encoding="utf-8"))["counts"]
         self._check(written["variants"], "labelloom augment")
-        return taken
+        return taken, out / "bench"
 
     def baseline(self, python: Path | str, script: Path) -> float:
         """Return the wall seconds of a program of `baselines/`, on one thread."""

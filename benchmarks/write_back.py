@@ -39,8 +39,7 @@ def run(scale: Scale) -> Section:
     """Time the bare two steps and write-back, in turns, on one server."""
     with TemporaryDirectory() as name, _label_studio(Path(name)) as account:
         work = workload(Path(name), min(scale.images or SOURCES, SOURCES))
-        work.ours(2)
-        dataset = work.folder / "ours" / "bench"
+        dataset = work.made()
         client = LabelStudio(account.url, account.token)
         source = client.create_project("source", "", CONFIG).id
         bare = _Bare(account, dataset)

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 from backend.commands.terminal import Outcome, TerminalProgress, run
 from backend.core.errors import UsageError
-from backend.settings import Settings
 
 if TYPE_CHECKING:
     from backend.flows.augment import Options
+    from backend.settings import Settings
 
 
 def options(
@@ -20,7 +20,10 @@ def options(
     overwrite: bool,
     dry_run: bool,
 ) -> "Options":
-    """Return the options that building commands share."""
+    """Return the options that building commands share; their workers start while this process goes on importing."""
+    from backend.flows.build.pool import default_workers, warm_up
+
+    warm_up(workers or default_workers())
     from backend.flows.augment import Options
 
     return Options(out, name, tuple(formats or ()), workers, overwrite, dry_run)
@@ -29,7 +32,7 @@ def options(
 def augment(dataset: Path, recipe: str, chosen: "Options", *, as_json: bool) -> None:
     """Run `labelloom augment`."""
 
-    def work(settings: Settings, progress: TerminalProgress) -> Outcome:
+    def work(settings: "Settings", progress: TerminalProgress) -> Outcome:
         from backend.commands.results import build_outcome
         from backend.flows.augment import run_build
         from backend.flows.recipes import load_recipe
@@ -53,7 +56,7 @@ def preview(
 ) -> None:
     """Run `labelloom preview`; `size` is (images, variants of each)."""
 
-    def work(settings: Settings, progress: TerminalProgress) -> Outcome:
+    def work(settings: "Settings", progress: TerminalProgress) -> Outcome:
         from backend.flows.preview import PreviewSize, open_source, preview_sheet
         from backend.flows.recipes import load_recipe
 
@@ -69,7 +72,7 @@ def preview(
 def convert(source: Path, target: Path, to: str, *, as_json: bool) -> None:
     """Run `labelloom convert`."""
 
-    def work(_settings: Settings, progress: TerminalProgress) -> Outcome:
+    def work(_settings: "Settings", progress: TerminalProgress) -> Outcome:
         from backend.flows.convert import convert as flow
 
         report = flow(source, target, to, progress)
@@ -85,7 +88,7 @@ def convert(source: Path, target: Path, to: str, *, as_json: bool) -> None:
 def verify(dataset: Path, *, as_json: bool) -> None:
     """Run `labelloom verify`."""
 
-    def work(_settings: Settings, progress: TerminalProgress) -> Outcome:
+    def work(_settings: "Settings", progress: TerminalProgress) -> Outcome:
         from backend.flows.verify import verify_dataset
 
         certificate = verify_dataset(dataset, progress)
@@ -107,7 +110,7 @@ def rebuild(
 ) -> None:
     """Run `labelloom rebuild`."""
 
-    def work(settings: Settings, progress: TerminalProgress) -> Outcome:
+    def work(settings: "Settings", progress: TerminalProgress) -> Outcome:
         from backend.commands.results import build_outcome
         from backend.flows.rebuild import rebuild as flow
         from backend.flows.rebuild import verify_rebuild

@@ -9,13 +9,13 @@ import typer
 
 from backend.commands.terminal import Outcome, TerminalProgress, run, stderr, stdout
 from backend.core.errors import Cancelled, UsageError
-from backend.settings import Settings
 
 if TYPE_CHECKING:
     from backend.flows.augment import Options
     from backend.flows.export import ExportReport, Target
     from backend.flows.label_studio_source import Chosen
     from backend.formats.label_studio_tasks import Annotations
+    from backend.settings import Settings
 
 ANNOTATIONS = ("newest", "ground-truth", "consensus")
 
@@ -84,7 +84,7 @@ def export(
 ) -> None:
     """Run `labelloom export`."""
 
-    def work(settings: Settings, progress: TerminalProgress) -> Outcome:
+    def work(settings: "Settings", progress: TerminalProgress) -> Outcome:
         from backend.flows.export import export as flow
         from backend.flows.recipes import load_recipe, plain_recipe
 
@@ -110,7 +110,7 @@ def export_outcome(report: "ExportReport") -> Outcome:
 def import_(path: Path, project: int | None, new: str | None, *, as_json: bool) -> None:
     """Run `labelloom import`."""
 
-    def work(settings: Settings, progress: TerminalProgress) -> Outcome:
+    def work(settings: "Settings", progress: TerminalProgress) -> Outcome:
         from backend.flows.import_tasks import import_into
         from backend.formats.recognise import open_dataset
 
@@ -130,7 +130,7 @@ def import_(path: Path, project: int | None, new: str | None, *, as_json: bool) 
 def up(port: int) -> None:
     """Run `labelloom up`."""
 
-    def work(settings: Settings, progress: TerminalProgress) -> Outcome:
+    def work(settings: "Settings", progress: TerminalProgress) -> Outcome:
         from backend.flows.up import serve
 
         with progress.paused():
@@ -143,7 +143,7 @@ def up(port: int) -> None:
 def demo(port: int, *, stop: bool, as_json: bool) -> None:
     """Run `labelloom demo`."""
 
-    def work(settings: Settings, progress: TerminalProgress) -> Outcome:
+    def work(settings: "Settings", progress: TerminalProgress) -> Outcome:
         from backend.flows.demo import demo as flow
 
         with flow(settings, progress, port, _say) as report:

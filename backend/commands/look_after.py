@@ -2,18 +2,21 @@
 
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from backend.commands.terminal import Outcome, TerminalProgress, run
 from backend.core.errors import UsageError
-from backend.settings import Settings
+
+if TYPE_CHECKING:
+    from backend.settings import Settings
 
 
 def recipes(*, as_json: bool) -> None:
     """Run `labelloom recipes`."""
 
-    def work(settings: Settings, _progress: TerminalProgress) -> Outcome:
+    def work(settings: "Settings", _progress: TerminalProgress) -> Outcome:
         from backend.flows.recipes import list_recipes
 
         found = list_recipes(settings)
@@ -27,7 +30,7 @@ def recipes(*, as_json: bool) -> None:
 def recipe_validate(file: str, *, as_json: bool) -> None:
     """Run `labelloom recipe validate`."""
 
-    def work(settings: Settings, _progress: TerminalProgress) -> Outcome:
+    def work(settings: "Settings", _progress: TerminalProgress) -> Outcome:
         from backend.augment.catalog import check
         from backend.flows.recipes import load_recipe
 
@@ -41,7 +44,7 @@ def recipe_validate(file: str, *, as_json: bool) -> None:
 def recipe_export(file: str, to: str, out: Path | None) -> None:
     """Run `labelloom recipe export`."""
 
-    def work(settings: Settings, _progress: TerminalProgress) -> Outcome:
+    def work(settings: "Settings", _progress: TerminalProgress) -> Outcome:
         from backend.augment.catalog import check
         from backend.augment.export_python import to_python
         from backend.flows.recipes import load_recipe
@@ -64,7 +67,7 @@ def recipe_export(file: str, to: str, out: Path | None) -> None:
 def recipe_steps(name: str | None, *, as_json: bool) -> None:
     """Run `labelloom recipe steps`."""
 
-    def work(_settings: Settings, _progress: TerminalProgress) -> Outcome:
+    def work(_settings: "Settings", _progress: TerminalProgress) -> Outcome:
         from backend.flows.steps import describe_steps
 
         text, entries = describe_steps(name)
@@ -76,7 +79,7 @@ def recipe_steps(name: str | None, *, as_json: bool) -> None:
 def datasets_list(*, as_json: bool) -> None:
     """Run `labelloom datasets list`."""
 
-    def work(settings: Settings, _progress: TerminalProgress) -> Outcome:
+    def work(settings: "Settings", _progress: TerminalProgress) -> Outcome:
         from backend.store.datasets import list_datasets
         from backend.store.tables import open_database
 
@@ -99,7 +102,7 @@ def datasets_list(*, as_json: bool) -> None:
 def datasets_rm(dataset: str, *, with_project: bool, yes: bool, as_json: bool) -> None:
     """Run `labelloom datasets rm`."""
 
-    def work(settings: Settings, _progress: TerminalProgress) -> Outcome:
+    def work(settings: "Settings", _progress: TerminalProgress) -> Outcome:
         from backend.flows.datasets import find_dataset
         from backend.store.datasets import forget_dataset
         from backend.store.tables import open_database
@@ -124,7 +127,7 @@ def datasets_rm(dataset: str, *, with_project: bool, yes: bool, as_json: bool) -
 def doctor(*, as_json: bool) -> None:
     """Run `labelloom doctor`."""
 
-    def work(settings: Settings, _progress: TerminalProgress) -> Outcome:
+    def work(settings: "Settings", _progress: TerminalProgress) -> Outcome:
         from backend.flows.doctor import examine
 
         checks = examine(settings)

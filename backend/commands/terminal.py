@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import (
@@ -30,7 +30,9 @@ from rich.progress import (
 )
 
 from backend.core.errors import Cancelled, LabelLoomError
-from backend.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from backend.settings import Settings
 
 SHOWN = 10  # skipped items listed on the terminal; --json and the dataset list all
 
@@ -51,11 +53,13 @@ class Outcome:
     more: dict[str, Any] = field(default_factory=dict)
 
 
-Work = Callable[[Settings, "TerminalProgress"], Outcome]
+Work = Callable[["Settings", "TerminalProgress"], Outcome]
 
 
 def run(command: str, work: Work, *, as_json: bool = False) -> None:
     """Run a command's work and end the process with its exit code."""
+    from backend.settings import load_settings
+
     start = time.monotonic()
     log: Path | None = None
     try:

@@ -1,6 +1,5 @@
 """A dataset folder and a recipe become an augmented dataset: the main job without Label Studio."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from backend.core.names import safe_stem
 from backend.core.progress import Progress
 from backend.core.recipe import Recipe
 from backend.flows.build.model import Report, Request
+from backend.flows.build.pool import default_workers
 from backend.flows.build.run import build
 from backend.settings import Settings
 from backend.store.datasets import record_dataset
@@ -46,8 +46,3 @@ def run_build(request: Request, settings: Settings, progress: Progress, *, dry_r
     if report.state == "built":
         record_dataset(engine, report.folder, source=request.source, images=report.images)
     return report
-
-
-def default_workers() -> int:
-    """Return the number of processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

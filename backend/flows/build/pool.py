@@ -1,13 +1,16 @@
 """Worker processes: one function over many shards, on one or several processes, with progress and clean ends."""
 
+import gc
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from multiprocessing import forkserver
 from typing import Any
 
 from backend.core.errors import LabelLoomError
@@ -15,19 +18,30 @@ from backend.core.progress import Progress
 
 Task = Callable[[Any], int]
 
-PRELOAD = ["albumentations", "backend.flows.build.index", "backend.flows.build.render"]
+PRELOAD = ("albumentations", "lxml.etree", "shapely", "backend.flows.build.index", "backend.flows.build.render")
 AHEAD = 3  # shards handed out per worker beyond the running one: enough to keep it busy, few enough to stop soon
 
 
 class Pool:
-    """Runs `task(argument) -> number of items done` for many arguments."""
+    """Runs functions in worker processes, or, without an executor, in this one."""
 
     def __init__(self, executor: ProcessPoolExecutor | None, workers: int) -> None:
         self._executor = executor
         self._workers = workers
 
+    def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Return what `function(*arguments)` returns in a worker, whose libraries this process then need not load.
+
+        Raises:
+            LabelLoomError: the worker process died.
+        """
+        if self._executor is None:
+            return function(*arguments)
+        with _explained():
+            return self._executor.submit(function, *arguments).result()
+
     def run(self, task: Task, arguments: Sequence[Any], progress: Progress, phase: tuple[str, int, int]) -> None:
-        """Run all arguments; report progress as (phase name, items already done, items in all).
+        """Run `task(argument) -> items done` for all arguments; report (phase name, items already done, items in all).
 
         Raises:
             Cancelled: from `progress`; work in hand is finished, nothing new is started.
@@ -45,7 +59,7 @@ class Pool:
             return
         queue = iter(arguments)
         running: set[Future[int]] = set()
-        try:
+        with _explained():
             while True:
                 while len(running) < self._workers * (1 + AHEAD) and (argument := next(queue, None)) is not None:
                     running.add(self._executor.submit(task, argument))
@@ -53,33 +67,53 @@ class Pool:
                     return
                 finished, running = wait(running, timeout=0.5, return_when=FIRST_COMPLETED)
                 yield sum(future.result() for future in finished)
-        except BrokenProcessPool as error:
-            msg = "a worker process died (killed, or out of memory)"
-            raise LabelLoomError(
-                msg, fix="run the same command again to resume, perhaps with fewer --workers"
-            ) from error
 
 
 @contextmanager
-def open_pool(workers: int, initializer: Callable[..., None], arguments: tuple[Any, ...]) -> Iterator[Pool]:
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except BrokenProcessPool as error:
+        msg = "a worker process died (killed, or out of memory)"
+        raise LabelLoomError(msg, fix="run the same command again to resume, perhaps with fewer --workers") from error
+
+
+def default_workers() -> int:
+    """Return the number of processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def warm_up(workers: int) -> None:
+    """Start the process that workers are forked from, whose imports then run beside whatever this one does next.
+
+    Call it as early as the number of workers is known; calling it again, or for one worker, does nothing.
+    """
+    if workers > 1:
+        # A worker imports the main module anew, so what that has imported by now is loaded beforehand as well.
+        ours = [name for name in sys.modules if name.partition(".")[0] == "backend"]
+        forkserver.set_forkserver_preload([*ours, *PRELOAD])
+        forkserver.ensure_running()
+
+
+@contextmanager
+def open_pool(workers: int) -> Iterator[Pool]:
     """Yield a pool; with one worker the work is done in this process."""
     if workers <= 1:
-        initializer(*arguments)
         yield Pool(None, 1)
         return
+    warm_up(workers)
     context = multiprocessing.get_context("forkserver")  # libraries load once, in a process without threads
-    context.set_forkserver_preload(PRELOAD)
-    executor = ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=(initializer, arguments))
+    executor = ProcessPoolExecutor(workers, mp_context=context, initializer=_start)
     try:
         yield Pool(executor, workers)
     finally:
         executor.shutdown(wait=True, cancel_futures=True)
 
 
-def _start(initializer: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+def _start() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    gc.freeze()  # the libraries stay: looking through them for garbage again and again would copy their pages
     threading.Thread(target=_die_with_parent, daemon=True).start()
-    initializer(*arguments)
 
 
 def _die_with_parent() -> None:

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from backend.augment.catalog import check
 from backend.augment.pipeline import Drawn, GaveUp, Pipeline, prepare_process
 from backend.core.codec import region_to_json
-from backend.core.errors import ImageError, LabelLoomError
+from backend.core.errors import ImageError, LabelLoomError, RecipeError
 from backend.core.model import Sample
 from backend.core.names import file_name
 from backend.core.recipe import Recipe
@@ -37,17 +38,23 @@ class Job:
     formats: tuple[str, ...]
     classes: Classes
 
+    @property
+    def work(self) -> Path:
+        """Where the shards lie."""
+        return self.folder / ".work"
+
 
 class Renderer:
     """Renders shards of one job; one lives in each worker process."""
 
     def __init__(self, job: Job) -> None:
+        prepare_process()
         self.job = job
         self.pipeline = Pipeline(job.recipe)
 
     def shard(self, number: int) -> int:
         """Render plan shard `number`; return how many sources it holds."""
-        work = self.job.folder / ".work"
+        work = self.job.work
         entries = list(read_shard(shard_path(work, "plan", number)))
         losses = {key: Counter[str]() for key in self.job.formats}
         lines = [line for entry in entries for line in self._source(entry, losses)]
@@ -176,19 +183,22 @@ def source_json(entry: Json, sample: Sample) -> Json:
     }
 
 
-_renderer: Renderer | None = None
+def recipe_problems(recipe: Recipe, smallest: tuple[int, int] | None) -> tuple[str, ...]:
+    """Return what is wrong with a recipe, tried on the smallest image: as values, which leave a process unharmed."""
+    try:
+        check(recipe, size=smallest)
+    except RecipeError as error:
+        return error.problems
+    return ()
 
 
-def start_renderer(job: Job) -> None:
-    """Prepare this process for one job (a worker's initializer)."""
-    global _renderer
-    prepare_process()
-    _renderer = Renderer(job)
+_latest: Renderer | None = None
 
 
-def render_shard(number: int) -> int:
-    """Render one plan shard in a process that `start_renderer` prepared."""
-    if _renderer is None:
-        msg = "start_renderer was not called in this process"
-        raise RuntimeError(msg)
-    return _renderer.shard(number)
+def render_shard(argument: tuple[Job, int]) -> int:
+    """Render one plan shard of a job; a process keeps the renderer of its latest job."""
+    global _latest
+    job, number = argument
+    if _latest is None or _latest.job != job:
+        _latest = Renderer(job)
+    return _latest.shard(number)

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from backend.augment.catalog import check
-from backend.core.errors import LabelLoomError, UsageError
+from backend.core.errors import LabelLoomError, RecipeError, UsageError
 from backend.core.progress import Progress
 from backend.flows.build.finish import finish
 from backend.flows.build.index import index_shard
@@ -19,7 +18,7 @@ from backend.flows.build.model import Report, Request
 from backend.flows.build.pinned import plan_pinned
 from backend.flows.build.plan import Planned, plan
 from backend.flows.build.pool import Pool, open_pool
-from backend.flows.build.render import Job, render_shard, start_renderer
+from backend.flows.build.render import Job, recipe_problems, render_shard
 from backend.flows.build.shards import Json, claim, discard, shard_path
 from backend.flows.dataset_dir import read_description
 from backend.flows.estimate import estimate
@@ -40,26 +39,25 @@ def build(request: Request, engine: sa.Engine, progress: Progress, *, dry_run: b
         Cancelled: from `progress`; everything finished so far is kept.
     """
     _check_request(request)
-    with _scratch(request) as scratch:
-        listing = list_samples(request.dataset, request.recipe, scratch, progress)
-        identity = _identity(request, listing)
-        if _already_built(request, identity):
-            return _unchanged(request)
-        check(request.recipe, size=listing.smallest)
-        if dry_run:
-            return _dry_run(request, engine, scratch, listing, progress)
-        _claim(request, identity, scratch)
-    with _locked(request.work):
-        sweep(request.partial)
-        report = Report(request.folder)
-        job = Job(request.partial, request.recipe, request.formats, listing.classes)
-        with open_pool(request.workers, start_renderer, (job,)) as pool:
+    with open_pool(request.workers) as pool:
+        with _scratch(request) as scratch:
+            listing = list_samples(request.dataset, request.recipe, scratch, progress)
+            identity = _identity(request, listing)
+            if _already_built(request, identity):
+                return _unchanged(request)
+            if problems := pool.call(recipe_problems, request.recipe, listing.smallest):
+                raise RecipeError(problems)
+            if dry_run:
+                return _dry_run(request, engine, scratch, listing, (pool, progress))
+            _claim(request, identity, scratch)
+        with _locked(request.work):
+            sweep(request.partial)
             planned = _index_and_plan(request, engine, request.work, listing, (pool, progress))
-            _render(request.work, planned, pool, progress)
-        report.warnings += _warnings(listing, planned)
-        finish(request, listing.classes, identity, report, progress)
-        if request.project and request.recipe.split:  # without a split rule nothing was decided that should last
-            remember_splits(engine, request.project, planned.splits)
+            _render(Job(request.partial, request.recipe, request.formats, listing.classes), planned, pool, progress)
+            report = Report(request.folder, warnings=_warnings(listing, planned))
+            finish(request, listing.classes, identity, report, progress)
+            if request.project and request.recipe.split:  # without a split rule nothing was decided that should last
+                remember_splits(engine, request.project, planned.splits)
     _publish(request)
     return report
 
@@ -157,10 +155,10 @@ def _per_shard(listing: Listing) -> int:
     return listing.items // max(listing.shards, 1)
 
 
-def _render(work: Path, planned: Planned, pool: Pool, progress: Progress) -> None:
-    missing = [n for n in range(planned.shards) if not shard_path(work, "done", n).exists()]
+def _render(job: Job, planned: Planned, pool: Pool, progress: Progress) -> None:
+    missing = [n for n in range(planned.shards) if not shard_path(job.work, "done", n).exists()]
     done = planned.sources - sum(planned.sizes[n] for n in missing)
-    pool.run(render_shard, missing, progress, ("augmenting", done, planned.sources))
+    pool.run(render_shard, [(job, n) for n in missing], progress, ("augmenting", done, planned.sources))
 
 
 def _warnings(listing: Listing, planned: Planned) -> list[str]:
@@ -168,11 +166,10 @@ def _warnings(listing: Listing, planned: Planned) -> list[str]:
     return [*dropped, *planned.notes, *planned.warnings]
 
 
-def _dry_run(request: Request, engine: sa.Engine, work: Path, listing: Listing, progress: Progress) -> Report:
+def _dry_run(request: Request, engine: sa.Engine, work: Path, listing: Listing, tools: tuple[Pool, Progress]) -> Report:
     report = Report(request.folder, state="planned")
     job = Job(work, request.recipe, request.formats, listing.classes)
-    with open_pool(request.workers, start_renderer, (job,)) as pool:
-        planned = _index_and_plan(request, engine, work, listing, (pool, progress))
+    planned = _index_and_plan(request, engine, work, listing, tools)
     report.sources, report.splits, report.skipped = planned.sources, planned.images, planned.skipped
     report.images = planned.images.total()
     report.warnings = _warnings(listing, planned)
