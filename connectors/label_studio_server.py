@@ -128,11 +128,11 @@ class LabelStudioServer:
         self._process: subprocess.Popen[bytes] | None = None
         self.account: Account | None = read_account(self.data_dir)
 
-    def start(self, say: Say = lambda _: None, *, port: int = FIRST_PORT, timeout: float = START_TIMEOUT) -> Account:
+    def start(self, say: Say = lambda _: None, *, port: int | None = None, timeout: float = START_TIMEOUT) -> Account:
         """Start Label Studio, wait until it answers, and return its address and account.
 
-        The port used before is preferred, so that addresses stay valid. The password and token are drawn at the
-        first start.
+        Without a port, the one used before is taken, so that addresses stay valid; a busy one gives way to the next.
+        The password and token are drawn at the first start.
 
         Raises:
             ServerError: it is already running on this directory, it ended, or it did not answer in time.
@@ -142,7 +142,7 @@ class LabelStudioServer:
         with (self.data_dir / "lock").open("a") as lock:
             self._lock(lock)
             known = self.account = read_account(self.data_dir)
-            chosen = free_port(known.port if known else port, self._host)
+            chosen = free_port(port or (known.port if known else FIRST_PORT), self._host)
             account = known or Account("", "admin@labelloom.local", secrets.token_urlsafe(18), secrets.token_hex(20))
             account = replace(account, url=f"http://localhost:{chosen}")
             self.account = account

@@ -89,7 +89,13 @@ def _add_tabs(client: LabelStudio, project: Project, there: set[str]) -> None:
             client.create_view(project.id, tab)
 
 
-_HIDDEN = {"explore": ["tasks:annotations_results", "tasks:predictions_results", "tasks:file_upload"], "labeling": []}
+# What says nothing about an image that was just made would push the picture and our columns off the screen.
+_NOISE = (
+    "inner_id completed_at cancelled_annotations total_predictions annotations_ids annotations_results file_upload "
+    "predictions_score predictions_model_versions predictions_results storage_filename created_at updated_at "
+    "updated_by avg_lead_time draft_exists"
+)
+_HIDDEN = {"explore": [f"tasks:{column}" for column in _NOISE.split()], "labeling": []}
 _AGAIN = {"filter": "filter:tasks:data.loom_attempt", "operator": "greater", "type": "Number", "value": 0}
 _WORST: Json = {"type": "list", "hiddenColumns": _HIDDEN, "ordering": ["tasks:data.loom_visibility"]}
 

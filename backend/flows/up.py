@@ -11,7 +11,7 @@ from backend.core.errors import LabelLoomError
 from backend.settings import Settings
 from connectors.errors import ServerError
 from connectors.label_studio_install import install
-from connectors.label_studio_server import Account, LabelStudioServer
+from connectors.label_studio_server import FIRST_PORT, Account, LabelStudioServer
 
 Say = Callable[[str], None]
 
@@ -41,7 +41,7 @@ def running(settings: Settings, port: int, say: Say) -> Iterator[Account]:
     """
     label_studio = server(settings, say)
     try:
-        account = label_studio.start(say, port=port)
+        account = label_studio.start(say, port=_wanted(port))
     except ServerError as error:
         raise LabelLoomError(str(error), fix=error.fix) from error
     try:
@@ -61,7 +61,7 @@ def serve(settings: Settings, port: int, say: Say) -> None:
     label_studio: LabelStudioServer | None = None
     try:
         label_studio = server(settings, say)
-        account = label_studio.start(say, port=port)
+        account = label_studio.start(say, port=_wanted(port))
         say(f"Label Studio  {account.url}")
         say(f"log in as     {account.username}")
         say(f"password      {account.password}")
@@ -81,6 +81,11 @@ def serve(settings: Settings, port: int, say: Say) -> None:
             label_studio.stop()
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _wanted(port: int) -> int | None:
+    """Return the port that was asked for, or None for the default, which gives way to the one used before."""
+    return None if port == FIRST_PORT else port
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -64,7 +64,7 @@ def test_it_starts_keeps_its_secrets_and_comes_back_as_it_was(command: Path, tmp
     assert len(account.token) == 40
     assert account.password not in (home / "label-studio.log").read_text()
     with LabelStudioServer(command, home) as again:
-        assert again.start(port=9500) == account  # the port it had, not the one asked for now
+        assert again.start() == account  # the port it had as well
 
 
 def test_another_label_studios_settings_do_not_leak_in(
@@ -128,7 +128,7 @@ def test_it_dies_with_its_parent_however_that_ends(command: Path, tmp_path: Path
     parent.stdout.close()
     assert wait_until_down(url)
     with LabelStudioServer(command, tmp_path / "home") as again:  # and its lock is free
-        assert again.start(port=9400).url == url
+        assert again.start().url == url
 
 
 def test_an_unfinished_install_is_thrown_away_and_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
