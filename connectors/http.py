@@ -145,7 +145,7 @@ class PublicFetcher:
         for address in addresses:
             if not ipaddress.ip_address(address.split("%")[0]).is_global:
                 msg = f"{url.host} has the private address {address}; images are fetched from public hosts only"
-                raise FetchError(msg, fix=f"If that is meant, allow it: --allow-host {url.host}")
+                raise FetchError(msg, fix=f"If that is meant, allow it: LABELLOOM_ALLOW_HOSTS={url.host}")
         return addresses[0]
 
 

@@ -72,7 +72,7 @@ def test_a_private_host_is_refused_unless_allowed(site: str) -> None:
     with pytest.raises(FetchError, match=r"private address 127\.0\.0\.1") as caught:
         PublicFetcher().fetch(f"{site}/image")
     assert caught.value.fix is not None
-    assert "--allow-host 127.0.0.1" in caught.value.fix
+    assert "LABELLOOM_ALLOW_HOSTS=127.0.0.1" in caught.value.fix
     assert PublicFetcher(allow_hosts=["127.0.0.1"]).fetch(f"{site}/image") == b"bytes"
     assert PublicFetcher().fetch(f"{site}/image", trusted=True) == b"bytes"
 

@@ -12,6 +12,7 @@ from made import line, noise_dataset, write_dataset
 
 from backend.core.errors import Cancelled
 from backend.flows.write_back import write_back
+from backend.formats.label_studio_tasks import author_of
 from connectors.label_studio import LabelStudio
 from connectors.label_studio_images import Images
 from connectors.label_studio_server import LabelStudioServer
@@ -32,9 +33,11 @@ def tasks_by_file(ls: LabelStudio, project: int) -> dict[str, list[dict[str, Any
 def test_the_new_project_says_what_it_is(ls: LabelStudio, new_project: Make, tmp_path: Path) -> None:
     source = new_project("Street cats")
     folder = noise_dataset(tmp_path / "d", 12)
-    (me,) = [email for email in ls.users().values() if email == ls.check().email]
+    colleague = ls.request(
+        "POST", "api/users/", json={"email": f"colleague{source}@example.org", "username": "co"}
+    ).json()
     lines = [json.loads(text) for text in (folder / "manifest.jsonl").read_text().splitlines()]
-    lines[0]["source"]["annotator"] = me
+    lines[0]["source"]["annotator"] = colleague["email"]
     lines[1]["source"]["annotator"] = "gone@example.org"
     lines[2]["regions"] = []
     write_dataset(folder, lines)
@@ -60,6 +63,8 @@ def test_the_new_project_says_what_it_is(ls: LabelStudio, new_project: Make, tmp
     assert annotation["ground_truth"] is False
     assert annotation["result"][0]["value"]["rectanglelabels"] == ["raccoon"]
     assert found[lines[2]["file"]][0]["annotations"][0]["result"] == []
+    authors = [author_of(found[one["file"]][0]["annotations"][0]) for one in lines[:3]]
+    assert authors == [colleague["id"], ls.check().user_id, ls.check().user_id]
     titles = [view["title"] for view in ls.views(report.project_id)]
     assert titles == ["Most damaged first", "Resampled"]
     views = {view["title"]: view["id"] for view in ls.views(report.project_id)}
@@ -133,6 +138,7 @@ import os, signal, sys, threading
 from pathlib import Path
 import label_studio_sdk.client
 from backend.flows.write_back import write_back
+from backend.formats.label_studio_tasks import author_of
 from connectors.label_studio import LabelStudio
 from connectors.label_studio_upload import ProjectContent
 
