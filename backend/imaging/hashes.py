@@ -17,6 +17,7 @@ from backend.core.forest import Forest
 
 FLAT = 4.0  # standard deviation of the gray levels (0-255) of the thumbnail below which a picture shows nothing
 
+_LARGE = 256  # pixels of the shorter side
 _ROWS, _COLUMNS = 256, 4096  # a tile of distances stays within the processor's cache
 
 
@@ -37,18 +38,29 @@ def sha256(data: bytes) -> str:
 def pixel_hash(rgb: NDArray[np.uint8]) -> str:
     """Return the sha256 of an image's shape and pixels: equal for the same picture in another file format."""
     height, width = rgb.shape[:2]
-    return hashlib.sha256(f"{width}x{height}:".encode() + np.ascontiguousarray(rgb).tobytes()).hexdigest()
+    found = hashlib.sha256(f"{width}x{height}:".encode())
+    found.update(np.ascontiguousarray(rgb).data)
+    return found.hexdigest()
 
 
 def perceptual(rgb: NDArray[np.uint8]) -> Perceptual:
     """Return the perceptual hashes of a uint8 RGB image; size and mild compression hardly change them."""
-    gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
-    thumbnail = cv2.resize(gray, (32, 32), interpolation=cv2.INTER_AREA)
+    gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False)
+    thumbnail = cv2.resize(_halved(gray), (32, 32), interpolation=cv2.INTER_AREA)
     frequencies: NDArray[np.float32] = cv2.dct(thumbnail.astype(np.float32))[:8, :8].astype(np.float32)
-    steps = cv2.resize(gray, (9, 8), interpolation=cv2.INTER_AREA)
+    steps = cv2.resize(thumbnail, (9, 8), interpolation=cv2.INTER_AREA)
     return Perceptual(
         _pack(frequencies > np.median(frequencies)), _pack(steps[:, 1:] > steps[:, :-1]), float(thumbnail.std()) < FLAT
     )
+
+
+def _halved(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the picture halved while it is large: exact halves are averaged many times faster than odd fractions."""
+    while min(gray.shape) >= _LARGE:
+        height, width = gray.shape[0] // 2, gray.shape[1] // 2
+        half = cv2.resize(gray[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA)
+        gray = half.astype(np.uint8, copy=False)
+    return gray
 
 
 def _pack(bits: NDArray[np.bool_]) -> int:
