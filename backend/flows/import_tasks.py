@@ -13,8 +13,9 @@ from backend.core.errors import ImageError, UsageError
 from backend.core.model import Box, Dataset, Ellipse, Keypoint, Mask, Polygon, RotatedBox, Sample, Shape, Skipped
 from backend.core.progress import Progress
 from backend.flows.derived_project import TITLE, free_title
+from backend.flows.image_stores import Item, SharedFolder, Uploads
 from backend.flows.label_studio_source import connect, find_project, translated
-from backend.flows.loading import Item, Loader, SharedFolder, Uploads
+from backend.flows.loading import Loader
 from backend.formats.label_config import LabelConfig, parse_label_config
 from backend.formats.label_studio import to_result
 from backend.imaging.decode import probe

@@ -11,7 +11,8 @@ from backend.core.codec import digest
 from backend.core.progress import Progress, Silent
 from backend.flows.dataset_dir import image_of, read_description, read_lines, recipe_of
 from backend.flows.derived_project import Derivation, find_or_create
-from backend.flows.loading import Item, Loader, SharedFolder, Uploads
+from backend.flows.image_stores import Item, SharedFolder, Uploads
+from backend.flows.loading import Loader
 from backend.flows.worst_first import choose
 from backend.formats.base import Classes
 from backend.formats.label_config import LabelConfig, parse_label_config

@@ -1,0 +1,137 @@
+"""Where the images of a Label Studio project go: into Label Studio itself, or into a folder that it serves."""
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, Protocol
+from urllib.parse import quote
+
+from backend.imaging.files import link_or_copy
+from backend.imaging.hashes import sha256
+from connectors.errors import ServerFailed, Unreachable
+from connectors.label_studio_upload import MAX_BYTES, MAX_FILES, ProjectContent
+
+Json = dict[str, Any]
+
+TRIES = 3
+_DIGITS = 20  # hex digits of the sha256 in an upload's name: no two of a billion files share them
+_STAMP = re.compile(rf"-([0-9a-f]{{{_DIGITS}}})-")
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One image and its task. key: unique in the project. make: the task's JSON, given the image's address."""
+
+    key: str
+    name: str
+    path: Path
+    make: Callable[[str], Json]
+
+
+class Store(Protocol):
+    """Where the images of a project go."""
+
+    def put(self, items: list[Item]) -> None:
+        """Store the images of these items unless they are there."""
+        ...
+
+    def addresses(self, items: list[Item]) -> list[str]:
+        """Return the addresses of stored images as task data names them."""
+        ...
+
+
+class Uploads:
+    """Images uploaded into Label Studio itself; the project owns them.
+
+    Args:
+        content: the project.
+        new: whether it was made just now, so that nothing can be there yet.
+    """
+
+    def __init__(self, content: ProjectContent, *, new: bool = False) -> None:
+        self._content = content
+        self._stamps: dict[str, str] = {}  # of items that wait for their address, by key
+        self._ids: dict[str, int] = {}
+        self._paths: dict[str, str] = {}
+        if not new:
+            self._look()
+
+    def put(self, items: list[Item]) -> None:
+        """Upload what is missing, at most 100 files and 100 MB a request."""
+        batch: dict[str, tuple[str, bytes]] = {}
+        size = 0
+        for item in items:
+            data = item.path.read_bytes()
+            stamp = self._stamps[item.key] = sha256(data)[:_DIGITS]
+            if self._has(stamp) or stamp in batch:
+                continue
+            if len(batch) == MAX_FILES or size + len(data) > MAX_BYTES:
+                self._send(batch)
+                batch, size = {}, 0
+            batch[stamp] = f"{stamp}-{_plain(item.name)}", data
+            size += len(data)
+        self._send(batch)
+
+    def addresses(self, items: list[Item]) -> list[str]:
+        """Return the addresses of uploaded images."""
+        stamps = [self._stamps.pop(item.key) for item in items]
+        asked = {stamp: self._ids[stamp] for stamp in stamps if stamp not in self._paths}
+        paths = self._content.paths(list(asked.values()))
+        self._paths |= {stamp: paths[number] for stamp, number in asked.items()}
+        return [f"/data/{self._paths[stamp]}" for stamp in stamps]
+
+    def _has(self, stamp: str) -> bool:
+        return stamp in self._ids or stamp in self._paths
+
+    def _send(self, batch: dict[str, tuple[str, bytes]]) -> None:
+        for attempt in range(1, TRIES + 1):
+            missing = {stamp: part for stamp, part in batch.items() if not self._has(stamp)}
+            if not missing:
+                return
+            try:
+                self._ids |= zip(missing, self._content.upload(list(missing.values())), strict=True)
+            except (Unreachable, ServerFailed):
+                if attempt == TRIES:
+                    raise
+                time.sleep(attempt)
+                self._look()  # all, some or none may have arrived
+
+    def _look(self) -> None:
+        for path in self._content.uploads():
+            if stamp := _STAMP.search(PurePosixPath(path).name):
+                self._paths[stamp[1]] = path
+
+
+def _plain(name: str) -> str:
+    """Return a name that Label Studio stores unchanged: short ASCII without spaces."""
+    stem, _, suffix = name.rpartition(".")
+    return f"{re.sub(r'[^A-Za-z0-9_-]+', '_', stem)[:24].strip('_') or 'image'}.{suffix.lower()}"
+
+
+class SharedFolder:
+    """Images in a folder that we write and Label Studio serves as local files.
+
+    Args:
+        content: the project.
+        storage: the folder, or `OURS=THEIRS` where Label Studio sees it under another path (a container).
+        name: the sub-folder for this project.
+    """
+
+    def __init__(self, content: ProjectContent, storage: str, name: str) -> None:
+        ours, _, theirs = storage.partition("=")
+        self._folder = Path(ours).resolve() / name
+        self._folder.mkdir(parents=True, exist_ok=True)
+        seen = PurePosixPath(theirs or str(Path(ours).resolve())) / name
+        content.add_local_storage(str(seen), f"LabelLoom {name}")
+        self._prefix = str(seen.relative_to(content.document_root()))
+
+    def put(self, items: list[Item]) -> None:
+        """Copy (or hard-link) what is missing."""
+        for item in items:
+            link_or_copy(item.path, self._folder / item.name)
+
+    def addresses(self, items: list[Item]) -> list[str]:
+        """Return the addresses below Label Studio's folder."""
+        return [f"/data/local-files/?d={quote(f'{self._prefix}/{item.name}')}" for item in items]
