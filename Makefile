@@ -39,6 +39,8 @@ bench: setup
 lock:
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras \
 		--no-emit-index-url --no-header pyproject.toml -o requirements.lock
+	echo label-studio==1.23.2 | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
+		--no-emit-index-url --no-header --no-annotate - -o connectors/label_studio.lock
 
 clean:
 	rm -rf $(VENV) build *.egg-info

@@ -11,6 +11,7 @@ from pathlib import Path
 from connectors.errors import ServerError
 
 VERSION = "1.23.2"
+LOCK = Path(__file__).with_name("label_studio.lock")  # its pins and those of all it needs, for every platform
 _MARK = "labelloom-complete"
 
 Say = Callable[[str], None]
@@ -46,7 +47,7 @@ def install(home: Path, say: Say) -> Path:
                 shutil.rmtree(home)
             say(f"Installing Label Studio {VERSION} into {home} (once, about a minute)")
             _uv("venv", "--python", sys.executable, str(home))
-            _uv("pip", "install", "--python", str(home / "bin" / "python"), f"label-studio=={VERSION}")
+            _uv("pip", "install", "--python", str(home / "bin" / "python"), "-r", str(LOCK))
             (home / _MARK).write_text(VERSION)
     return executable(home)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from connectors.errors import ServerError
-from connectors.label_studio_install import VERSION, install
+from connectors.label_studio_install import LOCK, VERSION, install
 from connectors.label_studio_server import LabelStudioServer, free_port, is_up, read_account
 
 STAND_IN = """#!{python}
@@ -146,14 +146,17 @@ def test_an_unfinished_install_is_thrown_away_and_done_again(tmp_path: Path, mon
     said: list[str] = []
     assert install(home, said.append).read_text() == "whole"
     assert [call[0] for call in calls] == ["venv", "pip"]
-    assert f"label-studio=={VERSION}" in calls[1]
+    assert str(LOCK) in calls[1]
+    assert f"\nlabel-studio=={VERSION}\n" in LOCK.read_text()
     assert "Removing an unfinished install of Label Studio" in said
     install(home, said.append)
     assert len(calls) == 2
 
 
 def test_a_failed_install_says_what_uv_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("connectors.label_studio_install.VERSION", "0.0.0.no-such-version")
+    wrong = tmp_path / "wrong.lock"
+    wrong.write_text("label-studio==0.0.0.no-such-version\n")
+    monkeypatch.setattr("connectors.label_studio_install.LOCK", wrong)
     with pytest.raises(ServerError, match="uv pip install failed"):
         install(tmp_path / "env", lambda _: None)
     assert not (tmp_path / "env" / "labelloom-complete").exists()
