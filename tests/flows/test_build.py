@@ -345,3 +345,11 @@ def test_a_leak_aborts_and_names_the_images(tmp_path, settings):
         tmp_path / "leaky", tmp_path / "o", settings, recipe={"split": {"on_leak": "report"}}, workers=1, name="l"
     )
     assert any("leaky" in warning for warning in report.warnings)
+
+
+def test_a_refused_plan_leaves_nothing_in_the_way_of_the_next_try(tmp_path, settings):
+    source = make_yolo(tmp_path / "src", 4)
+    with pytest.raises(UsageError, match="group_by"):
+        run(source, tmp_path / "o", settings, recipe={"split": {"group_by": "camera"}}, workers=1)
+    assert not list((tmp_path / "o").iterdir())
+    assert run(source, tmp_path / "o", settings, workers=1).state == "built"

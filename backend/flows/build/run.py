@@ -9,7 +9,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from backend.core.errors import LabelLoomError, RecipeError, UsageError
+from backend.core.errors import Cancelled, LabelLoomError, RecipeError, UsageError
 from backend.core.progress import Progress
 from backend.flows.build.finish import finish
 from backend.flows.build.index import index_shard
@@ -54,6 +54,7 @@ def build(request: Request, engine: sa.Engine, progress: Progress, *, dry_run: b
             sweep(request.partial)
             planned = _index_and_plan(request, engine, request.work, listing, (pool, progress))
             _render(Job(request.partial, request.recipe, request.formats, listing.classes), planned, pool, progress)
+            pool.close()
             report = Report(request.folder, warnings=_warnings(listing, planned))
             finish(request, listing.classes, identity, report, progress)
             if request.project and request.recipe.split:  # without a split rule nothing was decided that should last
@@ -148,7 +149,14 @@ def _index_and_plan(
     missing = [n for n in range(listing.shards) if not shard_path(work, "index", n).exists()]
     done = (listing.shards - len(missing)) * _per_shard(listing)
     pool.run(index_shard, [(str(work), n) for n in missing], progress, ("checking images", done, listing.items))
-    return plan(request, engine, work, progress)
+    try:
+        return plan(request, engine, work, progress)
+    except Cancelled:
+        raise
+    except LabelLoomError:
+        if work == request.work:
+            discard(request.partial)  # what was asked cannot be built, so its remains must not block another try
+        raise
 
 
 def _per_shard(listing: Listing) -> int:
