@@ -12,8 +12,6 @@ from pathlib import Path
 from statistics import median
 
 ROOT = Path(__file__).resolve().parents[1]
-BENCH_PYTHON = ROOT / ".venv-bench" / "bin" / "python"  # made by `make bench`: our lock file plus the other libraries
-
 ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
 
 
@@ -74,6 +72,19 @@ def _processor() -> str:
     except OSError:
         pass
     return platform.processor() or "unknown processor"
+
+
+def bench_python() -> Path:
+    """Return the interpreter of the environment that has torch, torchvision and matplotlib beside our own libraries.
+
+    Raises:
+        RuntimeError: `make bench`, which makes it, was never run.
+    """
+    python = ROOT / ".venv-bench" / "bin" / "python"
+    if not python.exists():
+        msg = "no .venv-bench with the libraries to compare with: run `make bench`"
+        raise RuntimeError(msg)
+    return python
 
 
 def labelloom() -> str:

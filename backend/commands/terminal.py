@@ -120,10 +120,11 @@ def _log_to_file(folder: Path) -> Path | None:
     except OSError:
         return None  # a read-only home must not stop the work itself
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
-    logger = logging.getLogger("labelloom")
-    logger.setLevel(logging.INFO)
-    logger.addHandler(handler)
-    logger.propagate = False
+    for name in ("labelloom", "stamina"):  # stamina tells of every retry, which is for the log, not the terminal
+        logger = logging.getLogger(name)
+        logger.setLevel(logging.INFO)
+        logger.addHandler(handler)
+        logger.propagate = False
     return folder / "labelloom.log"
 
 

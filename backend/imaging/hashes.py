@@ -18,7 +18,7 @@ from backend.core.forest import Forest
 FLAT = 4.0  # standard deviation of the gray levels (0-255) of the thumbnail below which a picture shows nothing
 
 _LARGE = 256  # pixels of the shorter side
-_ROWS, _COLUMNS = 256, 4096  # a tile of distances stays within the processor's cache
+_ROWS, _COLUMNS = 64, 4096  # a tile of distances stays within the processor's cache
 
 
 @dataclass(frozen=True, slots=True)

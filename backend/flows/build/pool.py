@@ -40,6 +40,11 @@ class Pool:
         with _explained():
             return self._executor.submit(function, *arguments).result()
 
+    def close(self) -> None:
+        """Let the workers go, and the memory they hold; nothing can be run any more."""
+        if self._executor is not None:
+            self._executor.shutdown(wait=True, cancel_futures=True)
+
     def run(self, task: Task, arguments: Sequence[Any], progress: Progress, phase: tuple[str, int, int]) -> None:
         """Run `task(argument) -> items done` for all arguments; report (phase name, items already done, items in all).
 
@@ -103,16 +108,16 @@ def open_pool(workers: int) -> Iterator[Pool]:
         return
     warm_up(workers)
     context = multiprocessing.get_context("forkserver")  # libraries load once, in a process without threads
-    executor = ProcessPoolExecutor(workers, mp_context=context, initializer=_start)
+    pool = Pool(ProcessPoolExecutor(workers, mp_context=context, initializer=_start), workers)
     try:
-        yield Pool(executor, workers)
+        yield pool
     finally:
-        executor.shutdown(wait=True, cancel_futures=True)
+        pool.close()
 
 
 def _start() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    gc.freeze()  # the libraries stay: looking through them for garbage again and again would copy their pages
+    gc.freeze()  # what was loaded before stays: looking through it for garbage would only copy its shared pages
     threading.Thread(target=_die_with_parent, daemon=True).start()
 
 
