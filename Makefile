@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+BENCH := .venv-bench
 
 .PHONY: setup demo test check bench lock clean
 
@@ -33,8 +34,14 @@ check: setup
 	$(BIN)/lint-imports
 	$(BIN)/codespell
 
-bench: setup
+bench: setup $(BENCH)/.installed
 	$(BIN)/python -m benchmarks
+
+# The libraries we compare with, torch among them, never come near the installation itself.
+$(BENCH)/.installed: requirements.lock benchmarks/requirements.txt
+	@test -x $(BENCH)/bin/python || $(BIN)/uv venv --quiet --python $(BIN)/python $(BENCH)
+	@$(BIN)/uv pip install --quiet --python $(BENCH)/bin/python -r requirements.lock -r benchmarks/requirements.txt
+	@touch $@
 
 lock:
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras \
@@ -43,4 +50,4 @@ lock:
 		--no-emit-index-url --no-header --no-annotate - -o connectors/label_studio.lock
 
 clean:
-	rm -rf $(VENV) build *.egg-info
+	rm -rf $(VENV) $(BENCH) build *.egg-info

@@ -12,6 +12,8 @@ from pathlib import Path
 from statistics import median
 
 ROOT = Path(__file__).resolve().parents[1]
+BENCH_PYTHON = ROOT / ".venv-bench" / "bin" / "python"
+
 ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
 
 
@@ -80,11 +82,10 @@ def bench_python() -> Path:
     Raises:
         RuntimeError: `make bench`, which makes it, was never run.
     """
-    python = ROOT / ".venv-bench" / "bin" / "python"
-    if not python.exists():
+    if not BENCH_PYTHON.exists():
         msg = "no .venv-bench with the libraries to compare with: run `make bench`"
         raise RuntimeError(msg)
-    return python
+    return BENCH_PYTHON
 
 
 def labelloom() -> str:
@@ -92,16 +93,14 @@ def labelloom() -> str:
     return str(Path(sys.executable).with_name("labelloom"))
 
 
-def seconds(
-    command: Sequence[str | Path], environment: Mapping[str, str], *, may_exit: tuple[int, ...] = (0,)
-) -> float:
+def seconds(command: Sequence[str | Path], extra: Mapping[str, str], *, may_exit: tuple[int, ...] = (0,)) -> float:
     """Run a program to its end and return its wall time in seconds, start and exit included.
 
     Raises:
         RuntimeError: it failed; with the end of what it said.
     """
     start = time.perf_counter()
-    done = subprocess.run(command, env=_environment(environment), capture_output=True, text=True, check=False, cwd=ROOT)
+    done = subprocess.run(command, env=environment_with(extra), capture_output=True, text=True, check=False, cwd=ROOT)
     elapsed = time.perf_counter() - start
     if done.returncode:
         msg = f"{Path(command[0]).name} exited with {done.returncode}: {(done.stderr or done.stdout)[-2000:]}"
@@ -109,7 +108,7 @@ def seconds(
     return elapsed
 
 
-def _environment(extra: Mapping[str, str]) -> dict[str, str]:
+def environment_with(extra: Mapping[str, str]) -> dict[str, str]:
     """Return our environment as an ordinary one: no call home when Albumentations is imported, bytecode kept."""
     ours = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     return {**ours, "NO_ALBUMENTATIONS_UPDATE": "1", **extra}
@@ -125,7 +124,7 @@ def ratios(rounds: Sequence[tuple[float, ...]], over: int, under: int) -> tuple[
     return tuple(times[over] / times[under] for times in rounds)
 
 
-def peak_pss(command: Sequence[str | Path], environment: Mapping[str, str]) -> float:
+def peak_pss(command: Sequence[str | Path], extra: Mapping[str, str]) -> float:
     """Run a program and return the largest PSS of it and all its descendants together, in MiB.
 
     PSS shares each page among those that map it, so the sum is what the program really takes. Sampled every 50 ms.
@@ -134,7 +133,7 @@ def peak_pss(command: Sequence[str | Path], environment: Mapping[str, str]) -> f
         RuntimeError: it failed.
     """
     process = subprocess.Popen(
-        command, env=_environment(environment), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=ROOT
+        command, env=environment_with(extra), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=ROOT
     )
     said: list[str] = []
     reader = threading.Thread(target=lambda: said.append(process.stderr.read() if process.stderr else ""))
