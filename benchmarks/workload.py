@@ -6,7 +6,7 @@ from itertools import count
 from pathlib import Path
 
 from benchmarks.harness import ONE_THREAD, labelloom, seconds
-from benchmarks.photographs import raccoons
+from benchmarks.photographs import multiply, raccoons
 
 VARIANTS = 4
 _RUNS = count(1)
@@ -81,8 +81,10 @@ class Workload:
             raise RuntimeError(msg)
 
 
-def workload(folder: Path, images: int | None) -> Workload:
-    """Lay out photographs and recipe below `folder`."""
+def workload(folder: Path, images: int | None, *, times: int = 1) -> Workload:
+    """Lay out photographs, `times` times as many as there are, and the recipe below `folder`."""
+    folder.mkdir(exist_ok=True)
     dataset, words = raccoons(folder, images)
+    multiply(dataset, times - 1)
     count = len(list((dataset / "JPEGImages").iterdir()))
     return Workload(folder, dataset, write_recipe(folder / "recipe.json"), count, words)

@@ -41,9 +41,9 @@ class Pool:
             return self._executor.submit(function, *arguments).result()
 
     def close(self) -> None:
-        """Let the workers go, and the memory they hold; nothing can be run any more."""
+        """Let the workers go, and the memory they hold, without waiting for them; nothing can be run any more."""
         if self._executor is not None:
-            self._executor.shutdown(wait=True, cancel_futures=True)
+            self._executor.shutdown(wait=False, cancel_futures=True)
 
     def run(self, task: Task, arguments: Sequence[Any], progress: Progress, phase: tuple[str, int, int]) -> None:
         """Run `task(argument) -> items done` for all arguments; report (phase name, items already done, items in all).
@@ -108,11 +108,11 @@ def open_pool(workers: int) -> Iterator[Pool]:
         return
     warm_up(workers)
     context = multiprocessing.get_context("forkserver")  # libraries load once, in a process without threads
-    pool = Pool(ProcessPoolExecutor(workers, mp_context=context, initializer=_start), workers)
+    executor = ProcessPoolExecutor(workers, mp_context=context, initializer=_start)
     try:
-        yield pool
+        yield Pool(executor, workers)
     finally:
-        pool.close()
+        executor.shutdown(wait=True, cancel_futures=True)
 
 
 def _start() -> None:

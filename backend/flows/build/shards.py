@@ -9,7 +9,7 @@ from typing import Any
 from backend.core.codec import canonical
 from backend.imaging.files import write_atomic
 
-SIZE = 16  # sources in a shard: a few seconds of work, so that little is repeated after a kill
+SIZE = 8  # sources in a shard: a second or so of work, so that workers end together and a kill repeats little
 
 Json = dict[str, Any]
 
