@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import forkserver
@@ -21,6 +21,8 @@ Task = Callable[[Any], int]
 PRELOAD = ("albumentations", "lxml.etree", "shapely", "backend.flows.build.index", "backend.flows.build.render")
 AHEAD = 3  # shards handed out per worker beyond the running one: enough to keep it busy, few enough to stop soon
 
+_NOTHING: Iterator[Any] = iter(())
+
 
 class Pool:
     """Runs functions in worker processes, or, without an executor, in this one."""
@@ -29,16 +31,23 @@ class Pool:
         self._executor = executor
         self._workers = workers
 
-    def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+    def call(self, function: Callable[..., Any], *arguments: Any, meanwhile: Iterator[Any] = _NOTHING) -> Any:
         """Return what `function(*arguments)` returns in a worker, whose libraries this process then need not load.
+
+        While the workers are still loading them, this process goes on with `meanwhile`, as far as it gets.
 
         Raises:
             LabelLoomError: the worker process died.
         """
-        if self._executor is None:
+        executor = self._executor
+        if executor is None:
             return function(*arguments)
-        with _explained():
-            return self._executor.submit(function, *arguments).result()
+        with _explained(), ThreadPoolExecutor(1) as waiting:  # starting a process blocks as well
+            result = waiting.submit(lambda: executor.submit(function, *arguments).result())
+            for _ in meanwhile:
+                if result.done():
+                    break
+            return result.result()
 
     def close(self) -> None:
         """Let the workers go, and the memory they hold, without waiting for them; nothing can be run any more."""

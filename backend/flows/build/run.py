@@ -19,7 +19,7 @@ from backend.flows.build.pinned import plan_pinned
 from backend.flows.build.plan import Planned, plan
 from backend.flows.build.pool import Pool, open_pool
 from backend.flows.build.render import Job, recipe_problems, render_shard
-from backend.flows.build.shards import Json, claim, discard, shard_path
+from backend.flows.build.shards import Json, claim, discard, shard_path, shard_paths
 from backend.flows.dataset_dir import read_description
 from backend.flows.estimate import estimate
 from backend.formats import FORMATS
@@ -45,7 +45,8 @@ def build(request: Request, engine: sa.Engine, progress: Progress, *, dry_run: b
             identity = _identity(request, listing)
             if _already_built(request, identity):
                 return _unchanged(request)
-            if problems := pool.call(recipe_problems, request.recipe, listing.smallest):
+            indexing = map(index_shard, [] if request.original else [(str(scratch), n) for n in range(listing.shards)])
+            if problems := pool.call(recipe_problems, request.recipe, listing.smallest, meanwhile=indexing):
                 raise RecipeError(problems)
             if dry_run:
                 return _dry_run(request, engine, scratch, listing, (pool, progress))
@@ -126,6 +127,9 @@ def _claim(request: Request, identity: Json, scratch: Path) -> None:
     shutil.rmtree(request.work / "list", ignore_errors=True)
     (scratch / "list").mkdir(exist_ok=True)
     (scratch / "list").rename(request.work / "list")
+    (request.work / "index").mkdir(exist_ok=True)
+    for path in shard_paths(scratch, "index"):  # the same as those that lie there already, if any do
+        path.replace(request.work / "index" / path.name)
 
 
 @contextmanager
