@@ -1,11 +1,9 @@
 """How fast is `labelloom augment` against the same recipe built with torchvision's v2 transforms?"""
 
 from functools import partial
-from pathlib import Path
 from statistics import median
-from tempfile import TemporaryDirectory
 
-from benchmarks.harness import ROOT, Ratio, Scale, Section, bench_python, in_turns, ratios
+from benchmarks.harness import ROOT, Ratio, Scale, Section, bench_python, in_turns, ratios, scratch
 from benchmarks.workload import VARIANTS, workload
 
 LOOP = ROOT / "benchmarks" / "baselines" / "torchvision_loop.py"
@@ -18,8 +16,8 @@ section above as a user of torchvision would write it: `tv_tensors.BoundingBoxes
 
 def run(scale: Scale) -> Section:
     """Time the torchvision loop and ours with one and two workers."""
-    with TemporaryDirectory() as name:
-        work = workload(Path(name), scale.images)
+    with scratch() as folder:
+        work = workload(folder, scale.images)
         sides = [partial(work.baseline, bench_python(), LOOP), partial(work.ours, 1), partial(work.ours, 2)]
         if scale.pairs > 1:
             in_turns(sides, 1)  # once for nothing, so that files and libraries lie in the page cache
