@@ -167,6 +167,15 @@ def test_doctor_names_the_fix(cli):
     assert "labelloom up" in checks["label studio"]["fix"]
 
 
+def test_doctor_lists_every_check_when_label_studio_is_gone(cli, monkeypatch):
+    monkeypatch.setenv("LABEL_STUDIO_URL", "http://localhost:9")
+    monkeypatch.setenv("LABEL_STUDIO_API_KEY", "0" * 40)
+    code, out, _ = cli("doctor", "--json")
+    checks = {c["name"]: c for c in json.loads(out)["checks"]}
+    assert code == 1 and checks["python"]["ok"]
+    assert "localhost:9" in checks["label studio"]["detail"] and checks["label studio"]["fix"]
+
+
 def test_ctrl_c_leaves_a_resumable_state(photos, tmp_path):
     environment = {**os.environ, "LABELLOOM_DATA_DIR": str(tmp_path / "data")}
     recipe = tmp_path / "r.yaml"

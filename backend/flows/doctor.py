@@ -93,8 +93,9 @@ def _database(settings: Settings) -> Iterator[Check]:
 
 def _label_studio(settings: Settings) -> Iterator[Check]:
     try:
-        client = connect(settings)
-        info = client.check()
+        with translated():
+            client = connect(settings)
+            info = client.check()
     except LabelLoomError as error:
         yield Check("label studio", False, str(error), error.fix)
         return
