@@ -17,8 +17,9 @@ $(STAMP): requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
 		{ echo "python3 cannot make virtual environments; on Debian or Ubuntu: apt-get install python3-venv"; exit 1; }
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^uv==' requirements.lock)"
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.lock
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -r requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -e .
+	@$(BIN)/python -m compileall -q backend connectors label_config
 	@touch $@
 
 demo: setup
@@ -40,7 +41,7 @@ bench: setup $(BENCH)/.installed
 # The libraries we compare with, torch among them, never come near the installation itself.
 $(BENCH)/.installed: requirements.lock benchmarks/requirements.txt
 	@test -x $(BENCH)/bin/python || $(BIN)/uv venv --quiet --python $(BIN)/python $(BENCH)
-	@$(BIN)/uv pip install --quiet --python $(BENCH)/bin/python -r requirements.lock -r benchmarks/requirements.txt
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BENCH)/bin/python -r requirements.lock -r benchmarks/requirements.txt
 	@touch $@
 
 lock:

@@ -47,7 +47,7 @@ def install(home: Path, say: Say) -> Path:
                 shutil.rmtree(home)
             say(f"Installing Label Studio {VERSION} into {home} (once, about a minute)")
             _uv("venv", "--python", sys.executable, str(home))
-            _uv("pip", "install", "--python", str(home / "bin" / "python"), "-r", str(LOCK))
+            _uv("pip", "install", "--compile-bytecode", "--python", str(home / "bin" / "python"), "-r", str(LOCK))
             (home / _MARK).write_text(VERSION)
     return executable(home)
 

@@ -21,7 +21,7 @@ def options(
     dry_run: bool,
 ) -> "Options":
     """Return the options that building commands share; their workers start while this process goes on importing."""
-    from backend.flows.build.pool import default_workers, warm_up
+    from backend.flows.builder.pool import default_workers, warm_up
 
     warm_up(workers or default_workers())
     from backend.flows.augment import Options

@@ -1,7 +1,7 @@
 """A build's report as an outcome: the same numbers for people and for machines."""
 
 from backend.commands.terminal import Outcome
-from backend.flows.build.model import Report
+from backend.flows.builder.model import Report
 
 
 def build_outcome(report: Report) -> Outcome:

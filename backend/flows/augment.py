@@ -7,9 +7,9 @@ from backend.core.model import Dataset
 from backend.core.names import safe_stem
 from backend.core.progress import Progress
 from backend.core.recipe import Recipe
-from backend.flows.build.model import Report, Request
-from backend.flows.build.pool import default_workers
-from backend.flows.build.run import build
+from backend.flows.builder.model import Report, Request
+from backend.flows.builder.pool import default_workers
+from backend.flows.builder.run import build
 from backend.settings import Settings
 from backend.store.datasets import record_dataset
 from backend.store.tables import open_database

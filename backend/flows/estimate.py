@@ -3,9 +3,9 @@
 import time
 from pathlib import Path
 
-from backend.flows.build.plan import Planned
-from backend.flows.build.render import Job, Renderer
-from backend.flows.build.shards import Json, read_shard, shard_paths, write_shard
+from backend.flows.builder.plan import Planned
+from backend.flows.builder.render import Job, Renderer
+from backend.flows.builder.shards import Json, read_shard, shard_paths, write_shard
 
 PROBES = 6
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from backend.core.progress import Progress
 from backend.core.recipe import Recipe
 from backend.flows.augment import Options, run_build
-from backend.flows.build.model import Report
+from backend.flows.builder.model import Report
 from backend.flows.label_studio_source import Chosen, open_project, translated
 from backend.flows.write_back import WriteBackReport, write_back
 from backend.settings import Settings

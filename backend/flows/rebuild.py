@@ -10,9 +10,9 @@ from pathlib import Path
 from backend.core.errors import ImageError, UsageError
 from backend.core.progress import Progress
 from backend.flows.augment import Options, run_build
-from backend.flows.build.model import Report
-from backend.flows.build.pinned import Find, manifest_dataset
-from backend.flows.build.shards import Json
+from backend.flows.builder.model import Report
+from backend.flows.builder.pinned import Find, manifest_dataset
+from backend.flows.builder.shards import Json
 from backend.flows.dataset_dir import image_of, read_description, read_lines, recipe_of
 from backend.imaging.decode import decode
 from backend.settings import Settings

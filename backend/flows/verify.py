@@ -1,7 +1,7 @@
 """`verify`: read a dataset back, format by format, and say exactly what differs from what was meant."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,25 +13,33 @@ from backend.formats import FORMATS
 from backend.formats.base import Classes
 from backend.formats.manifest import DESCRIPTION, MANIFEST, entries, is_dataset, read_description
 from backend.formats.recognise import Found, recognise
-from backend.formats.verify import Certificate, Checker, Sizes, verify_format
+from backend.formats.verify import Certificate, Checker, verify_format
 
 Json = dict[str, Any]
 
 EVERY = 50  # samples between two reports of progress
 
+Aside = Callable[[Callable[..., Any], Path, str], Callable[[], Any]]
+"""Starts `function(folder, key)` elsewhere and returns what waits for its result."""
 
-def verify_dataset(folder: Path, progress: Progress, *, images: bool = True) -> Json:
+
+def in_turn(function: Callable[..., Any], folder: Path, key: str) -> Callable[[], Any]:
+    """Do it here, when its result is asked for."""
+    return lambda: function(folder, key)
+
+
+def verify_dataset(folder: Path, progress: Progress, *, images: bool = True, aside: Aside = in_turn) -> Json:
     """Return the certificate of a dataset: one entry per format, and each differing, missing or extra file.
 
     With a manifest every format is read back by its independent reader and compared with it; `images` also compares
     the image bytes with the manifest's sha256. Without one, two readers that share no code read the folder and must
-    agree; `checked` says which it was.
+    agree; `checked` says which it was. `aside` checks the formats after the first while this process checks that one.
 
     Raises:
         UsageError: nothing that is known lies in `folder`, or its manifest cannot be read.
     """
     if is_dataset(folder):
-        return _against_manifest(folder, progress, images=images)
+        return _against_manifest(folder, progress, images, aside)
     return _against_itself(recognise(folder), progress)
 
 
@@ -59,36 +67,52 @@ class _Bytes:
                 self.differing.append(path.relative_to(self.root).as_posix())
 
 
-def _against_manifest(folder: Path, progress: Progress, *, images: bool) -> Json:
+def _against_manifest(folder: Path, progress: Progress, images: bool, aside: Aside) -> Json:
     description = read_description(folder)
     unknown = [key for key in description.formats if key not in FORMATS]
     if unknown or not description.formats:
         msg = f"{folder / DESCRIPTION}: names formats that do not exist: {', '.join(unknown) or 'none at all'}"
         raise UsageError(msg, fix=f"known formats are {', '.join(FORMATS)}")
-    sizes, digests = Sizes(), _Bytes(folder)
-    checkers = [Checker(key, folder / key, description.classes, sizes) for key in description.formats]
-    count = 0
+    first, *others = description.formats
+    waiting = [aside(check_format, folder, key) for key in others]
+    count, digests = 0, _Bytes(folder)
+    checker = _checker(folder, first)
     for count, (sample, line) in enumerate(entries(folder / MANIFEST), start=1):
-        for checker in checkers:
-            checker.check(sample)
+        checker.check(sample)
         if images:
-            places = [FORMATS[c.key].image_path(c.folder, sample) for c in checkers]
+            places = [FORMATS[key].image_path(folder / key, sample) for key in description.formats]
             digests.check(places, str(line.get("sha256")))
         if count % EVERY == 0:
             progress.update("verifying", count)
     progress.update("verifying", count, count)
-    parts = [checker.certificate() for checker in checkers]
-    ok = all(part.ok for part in parts) and not digests.differing and not digests.missing
+    results = [_outcome(checker), *(wait() for wait in waiting)]
+    ok = all(part.ok for part, _ in results) and not digests.differing and not digests.missing
     return {
         "ok": ok,
         "checked": "every format read back and compared with the manifest"
         + (", image bytes included" if images else ", image bytes not compared"),
         "images": count,
-        "formats": [_json(part) for part in parts],
+        "formats": [_json(part) for part, _ in results],
         "differing": digests.differing,
         "missing": digests.missing,
-        "extra": [f"{c.key}/{path}" for c in checkers for path in c.extra()],
+        "extra": [path for _, extra in results for path in extra],
     }
+
+
+def _checker(folder: Path, key: str) -> Checker:
+    return Checker(key, folder / key, read_description(folder).classes)
+
+
+def _outcome(checker: Checker) -> tuple[Certificate, list[str]]:
+    return checker.certificate(), [f"{checker.key}/{path}" for path in checker.extra()]
+
+
+def check_format(folder: Path, key: str) -> tuple[Certificate, list[str]]:
+    """Return the certificate of one format of a dataset, and the files in it that nobody meant."""
+    checker = _checker(folder, key)
+    for sample, _ in entries(folder / MANIFEST):
+        checker.check(sample)
+    return _outcome(checker)
 
 
 def _json(part: Certificate) -> Json:

@@ -35,23 +35,13 @@ class Certificate:
     ok: bool
 
 
-@dataclass(slots=True)
-class Sizes:
-    """Reads image headers; several formats may share one file by hard link, which is then read once."""
-
-    _known: tuple[tuple[int, int], tuple[int, int] | str] | None = None
-
-    def of(self, path: Path) -> tuple[int, int] | str:
-        """Return width and height as displayed, or what is wrong with the file."""
-        try:
-            status = path.stat()
-            key = (status.st_dev, status.st_ino)
-            if self._known is None or self._known[0] != key:
-                header = probe(path)
-                self._known = (key, (header.width, header.height))
-        except (ImageError, OSError) as error:
-            return str(error)
-        return self._known[1]
+def size_of(path: Path) -> tuple[int, int] | str:
+    """Return width and height as displayed, or what is wrong with the file."""
+    try:
+        header = probe(path)
+    except (ImageError, OSError) as error:
+        return str(error)
+    return header.width, header.height
 
 
 @dataclass(slots=True)
@@ -64,7 +54,6 @@ class Checker:
     key: str
     folder: Path
     classes: Classes
-    sizes: Sizes = field(default_factory=Sizes)
     strict: bool = True
     images: int = 0
     regions: int = 0
@@ -113,7 +102,7 @@ class Checker:
         problems: list[str] = []
         if sample.split is not None and page.split != sample.split:
             problems.append(f"its split is {page.split}, not {sample.split}")
-        actual = self.sizes.of(self.folder / page.files[0])
+        actual = size_of(self.folder / page.files[0])
         for what, found in (("the image", actual), ("the size its labels tell", page.size or size)):
             if found != size:
                 told = found if isinstance(found, str) else f"{found[0]} x {found[1]} pixels"

@@ -18,8 +18,8 @@ from backend.core.errors import Cancelled, LabelLoomError, LeakError, UsageError
 from backend.core.progress import Silent
 from backend.core.recipe import parse_recipe
 from backend.flows.augment import Options, run_build
-from backend.flows.build import render
-from backend.flows.build.model import Report
+from backend.flows.builder import render
+from backend.flows.builder.model import Report
 from backend.formats.recognise import open_dataset
 from backend.settings import Settings
 

@@ -14,7 +14,7 @@ from backend.core.codec import canonical, sample_to_json
 from backend.core.model import Dataset, Region, Sample, Skipped, Tag
 from backend.core.progress import Progress
 from backend.core.recipe import Recipe
-from backend.flows.build.shards import SIZE, Json, shard_path, write_shard
+from backend.flows.builder.shards import SIZE, Json, shard_path, write_shard
 from backend.formats.base import Classes
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from backend.core.codec import sample_from_json
 from backend.core.errors import ImageError
 from backend.core.model import Sample
-from backend.flows.build.shards import Json, read_shard, shard_path, write_shard
+from backend.flows.builder.shards import Json, read_shard, shard_path, write_shard
 from backend.imaging.decode import decode
 from backend.imaging.hashes import perceptual, pixel_hash
 

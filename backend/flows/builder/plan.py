@@ -17,9 +17,9 @@ from backend.core.names import assign_stems
 from backend.core.progress import Progress
 from backend.core.recipe import Recipe
 from backend.core.splits import Assignment, assign
-from backend.flows.build.index import read_sample
-from backend.flows.build.model import Request
-from backend.flows.build.shards import Json, read_shard, shard_path, shard_paths, write_shard
+from backend.flows.builder.index import read_sample
+from backend.flows.builder.model import Request
+from backend.flows.builder.shards import Json, read_shard, shard_path, shard_paths, write_shard
 from backend.imaging.files import write_atomic
 from backend.imaging.hashes import near_pairs
 from backend.store.splits import sticky_splits

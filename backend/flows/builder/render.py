@@ -12,8 +12,8 @@ from backend.core.errors import ImageError, LabelLoomError, RecipeError
 from backend.core.model import Sample
 from backend.core.names import file_name
 from backend.core.recipe import Recipe
-from backend.flows.build.index import read_sample
-from backend.flows.build.shards import Json, read_shard, shard_path, write_shard
+from backend.flows.builder.index import read_sample
+from backend.flows.builder.shards import Json, read_shard, shard_path, write_shard
 from backend.formats import FORMATS
 from backend.formats.base import Classes
 from backend.imaging.decode import Decoded, decode

@@ -18,7 +18,7 @@ from backend.core.progress import Progress
 
 Task = Callable[[Any], int]
 
-PRELOAD = ("albumentations", "lxml.etree", "shapely", "backend.flows.build.index", "backend.flows.build.render")
+PRELOAD = ("albumentations", "lxml.etree", "shapely", "backend.flows.builder.index", "backend.flows.builder.render")
 AHEAD = 3  # shards handed out per worker beyond the running one: enough to keep it busy, few enough to stop soon
 
 _NOTHING: Iterator[Any] = iter(())
@@ -49,10 +49,17 @@ class Pool:
                     break
             return result.result()
 
-    def close(self) -> None:
-        """Let the workers go, and the memory they hold, without waiting for them; nothing can be run any more."""
-        if self._executor is not None:
-            self._executor.shutdown(wait=False, cancel_futures=True)
+    def aside(self, function: Callable[..., Any], *arguments: Any) -> Callable[[], Any]:
+        """Start `function(*arguments)` in a worker and return what waits for its result; without one, it runs then."""
+        if self._executor is None:
+            return lambda: function(*arguments)
+        future = self._executor.submit(function, *arguments)
+
+        def wait_for_it() -> Any:
+            with _explained():
+                return future.result()
+
+        return wait_for_it
 
     def run(self, task: Task, arguments: Sequence[Any], progress: Progress, phase: tuple[str, int, int]) -> None:
         """Run `task(argument) -> items done` for all arguments; report (phase name, items already done, items in all).

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from backend.core.codec import region_from_json
 from backend.core.model import Dataset, Origin, Sample, Skipped, Stream, Tag
-from backend.flows.build.plan import Planned
-from backend.flows.build.shards import Json, read_shard, shard_path, write_shard
+from backend.flows.builder.plan import Planned
+from backend.flows.builder.shards import Json, read_shard, shard_path, write_shard
 from backend.flows.dataset_dir import read_description, read_lines
 
 Find = Callable[[str, Json], Path | None]

@@ -12,9 +12,10 @@ from backend.core.errors import VerifyError
 from backend.core.ledger import entry_from_json
 from backend.core.model import Skipped
 from backend.core.progress import Progress
-from backend.flows.build.model import Report, Request
-from backend.flows.build.readme import dataset_readme
-from backend.flows.build.shards import Json, read_shard, shard_paths
+from backend.flows.builder.model import Report, Request
+from backend.flows.builder.pool import Pool
+from backend.flows.builder.readme import dataset_readme
+from backend.flows.builder.shards import Json, read_shard, shard_paths
 from backend.flows.dataset_dir import SKIPPED, read_description, read_lines
 from backend.flows.verify import verify_dataset
 from backend.formats import FORMATS
@@ -25,7 +26,7 @@ from backend.imaging.files import write_atomic
 LIBRARIES = ("albumentations", "albucore", "numpy", "opencv-python-headless", "pillow")
 
 
-def finish(request: Request, classes: Classes, identity: Json, report: Report, progress: Progress) -> None:
+def finish(request: Request, classes: Classes, identity: Json, report: Report, tools: tuple[Pool, Progress]) -> None:
     """Complete the partial dataset; fill the report.
 
     Raises:
@@ -44,7 +45,8 @@ def finish(request: Request, classes: Classes, identity: Json, report: Report, p
     if request.original:
         description |= {key: read_description(request.original)[key] for key in ("counts", "warnings")}
     _write_description(folder, description)
-    report.certificate = verify_dataset(folder, progress, images=False)
+    pool, progress = tools
+    report.certificate = verify_dataset(folder, progress, images=False, aside=pool.aside)
     description["certificate"] = report.certificate
     _write_description(folder, description)
     if not report.certificate["ok"]:

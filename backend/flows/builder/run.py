@@ -11,15 +11,15 @@ import sqlalchemy as sa
 
 from backend.core.errors import Cancelled, LabelLoomError, RecipeError, UsageError
 from backend.core.progress import Progress
-from backend.flows.build.finish import finish
-from backend.flows.build.index import index_shard
-from backend.flows.build.listing import Listing, list_samples
-from backend.flows.build.model import Report, Request
-from backend.flows.build.pinned import plan_pinned
-from backend.flows.build.plan import Planned, plan
-from backend.flows.build.pool import Pool, open_pool
-from backend.flows.build.render import Job, recipe_problems, render_shard
-from backend.flows.build.shards import Json, claim, discard, shard_path, shard_paths
+from backend.flows.builder.finish import finish
+from backend.flows.builder.index import index_shard
+from backend.flows.builder.listing import Listing, list_samples
+from backend.flows.builder.model import Report, Request
+from backend.flows.builder.pinned import plan_pinned
+from backend.flows.builder.plan import Planned, plan
+from backend.flows.builder.pool import Pool, open_pool
+from backend.flows.builder.render import Job, recipe_problems, render_shard
+from backend.flows.builder.shards import Json, claim, discard, shard_path, shard_paths
 from backend.flows.dataset_dir import read_description
 from backend.flows.estimate import estimate
 from backend.formats import FORMATS
@@ -55,9 +55,8 @@ def build(request: Request, engine: sa.Engine, progress: Progress, *, dry_run: b
             sweep(request.partial)
             planned = _index_and_plan(request, engine, request.work, listing, (pool, progress))
             _render(Job(request.partial, request.recipe, request.formats, listing.classes), planned, pool, progress)
-            pool.close()
             report = Report(request.folder, warnings=_warnings(listing, planned))
-            finish(request, listing.classes, identity, report, progress)
+            finish(request, listing.classes, identity, report, (pool, progress))
             if request.project and request.recipe.split:  # without a split rule nothing was decided that should last
                 remember_splits(engine, request.project, planned.splits)
     _publish(request)
