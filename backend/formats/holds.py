@@ -113,7 +113,9 @@ def hold_quad(sample: Sample, region: Region, losses: Losses) -> Points | None:
     if isinstance(region.shape, Box):
         plain = inside_box(sample, region.shape, losses)
         return None if plain is None else box_corners(plain)
-    box = _rotated(region.shape, sample, losses)
+    if isinstance(region.shape, Polygon | Mask):
+        return _around_points(sample, region.shape, losses)
+    box = _rotated(region.shape, losses)
     if box is None:
         return None
     corners = rotated_box_corners(box)
@@ -125,8 +127,26 @@ def hold_quad(sample: Sample, region: Region, losses: Losses) -> Points | None:
         return None
     if _acceptable(bounds, frame):
         return corners
-    losses["rotated box larger than the image written as the upright part inside"] += 1
+    losses["rotated box that leaves the image too far written as the upright part inside"] += 1
     return box_corners(inside)
+
+
+def _around_points(sample: Sample, shape: Polygon | Mask, losses: Losses) -> Points | None:
+    """Return the smallest rotated box around an outline, or its upright one where trainers would refuse the other."""
+    frame = (sample.width, sample.height)
+    rings = mask_rings(shape, Losses()) if isinstance(shape, Mask) else clip_rings(outline(shape), *frame)
+    fitted = min_area_box(np.concatenate(rings)) if rings else None
+    upright = bounds_of(rings)
+    if fitted is None or upright is None or min(upright.width, upright.height) < MIN_SIDE:
+        losses[NOTHING] += 1
+        return None
+    corners = rotated_box_corners(fitted)
+    around = bounds_of([corners])
+    if around is not None and _acceptable(around, frame):
+        losses[f"{NAMES[type(shape)]} written as its smallest rotated box"] += 1
+        return corners
+    losses[f"{NAMES[type(shape)]} written as its upright box (its smallest rotated one leaves the image too far)"] += 1
+    return box_corners(upright)
 
 
 def _sides(corners: Points) -> tuple[float, float]:
@@ -138,9 +158,7 @@ def _acceptable(bounds: Box, frame: tuple[int, int]) -> bool:
     return bounds.width <= frame[0] and bounds.height <= frame[1] and 0 <= x <= frame[0] and 0 <= y <= frame[1]
 
 
-def _rotated(
-    shape: RotatedBox | Ellipse | Keypoint | Polygon | Mask, sample: Sample, losses: Losses
-) -> RotatedBox | None:
+def _rotated(shape: RotatedBox | Ellipse | Keypoint, losses: Losses) -> RotatedBox | None:
     match shape:
         case RotatedBox():
             return shape
@@ -150,14 +168,6 @@ def _rotated(
         case Keypoint():
             losses["keypoint left out"] += 1
             return None
-        case Polygon():
-            rings = clip_rings(outline(shape), sample.width, sample.height)
-        case Mask():
-            rings = mask_rings(shape, Losses())
-    fitted = min_area_box(np.concatenate(rings)) if rings else None
-    reason = NOTHING if fitted is None else f"{NAMES[type(shape)]} written as its smallest rotated box"
-    losses[reason] += 1
-    return fitted
 
 
 def count_extras(sample: Sample, kept: frozenset[str], losses: Losses) -> None:

@@ -211,12 +211,13 @@ def _expect_corners(expected: Expected, sample: Sample, shape: Shape, rings: lis
 
 
 def _expect_cover(expected: Expected, sample: Sample, rings: list[Points]) -> Expected:
-    """Expect the smallest rotated box; where trainers would refuse it, only that everything is covered."""
+    """Expect the smallest rotated box; where trainers would refuse it, the upright one."""
     import shapely
 
     smallest = shapely.minimum_rotated_rectangle(shapely.MultiPoint(np.concatenate(rings)))
-    fits = within_reach(smallest.bounds, sample.width, sample.height)
-    return expected._replace(rule="cover" if fits else "cover at least", rings=rings)
+    if within_reach(smallest.bounds, sample.width, sample.height):
+        return expected._replace(rule="cover", rings=rings)
+    return expected._replace(rule="corners", rings=rings_of(Box(*expected.box)))
 
 
 def within_reach(around: Bounds, width: int, height: int) -> bool:

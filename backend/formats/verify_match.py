@@ -122,16 +122,15 @@ def _nearest(comparisons: _Comparisons) -> list[tuple[int, int]]:
 
 def compare(e: Expected, s: Seen) -> tuple[float, str | None]:
     """Return the largest error in pixels between what was meant and what was found, and what else differs."""
-    if e.rule in {"corners", "vertices", "cover", "cover at least", "outline"} and not s.rings:
+    if e.rule in {"corners", "vertices", "cover", "outline"} and not s.rings:
         return _box_error(e, s), "its outline is missing"
     match e.rule:
         case "corners":
             return _corner_error(e.rings[0], s.rings[0]), None
         case "vertices":
             return max(_box_error(e, s), _outline_error(e.rings, s.rings)), None
-        case "cover" | "cover at least":
-            left_out, excess = _cover_errors(np.concatenate(e.rings), s.rings[0])
-            return max(left_out, excess if e.rule == "cover" else 0.0), None
+        case "cover":
+            return max(_cover_errors(np.concatenate(e.rings), s.rings[0])), None
         case "outline":
             return _box_error(e, s), _filled_remark(e, s.rings)
         case _:

@@ -8,10 +8,12 @@ import yaml
 from written import LABELS, box, picture, sample, write
 
 from backend.core import rle
+from backend.core.geometry import bounds_of, outline
 from backend.core.model import Box, Polygon, Region, RotatedBox, Sample, Skipped
 from backend.formats import FORMATS
 from backend.formats.base import Classes
 from backend.formats.recognise import recognise
+from backend.formats.verify import verify_format
 from backend.formats.yolo import YOLO, YOLO_OBB, YOLO_SEG
 from backend.formats.yolo_lines import bridge
 
@@ -67,6 +69,18 @@ def test_rotated_boxes_keep_their_corners_and_direction(tmp_path: Path) -> None:
     assert isinstance(region.shape, RotatedBox)
     assert (region.shape.width, region.shape.height) == pytest.approx((30, 10), abs=1e-4)
     assert region.shape.angle == pytest.approx(-37.5, abs=1e-3)
+
+
+def test_a_polygon_whose_smallest_rotated_box_leaves_the_image_gets_its_own_upright_box(tmp_path: Path) -> None:
+    source = picture(tmp_path / "a.png", 100, 100)
+    shape = Polygon((((0, 90), (84, 19), (95, 3), (30, 8)),))
+    classes = Classes(("x",))
+    losses = write("yolo-obb", tmp_path / "out", [sample(source, Region("1", "x", shape))], classes)
+    (region,) = only(tmp_path / "out", "yolo-obb").regions
+    assert bounds_of(outline(region.shape)) == Box(0, 3, 95, 90)
+    assert any(loss.startswith("polygon written as its upright box") for loss in losses)
+    certificate = verify_format("yolo-obb", tmp_path / "out", [sample(source, Region("1", "x", shape))], classes)
+    assert certificate.ok, certificate.problems
 
 
 def test_losses_are_named(tmp_path: Path) -> None:
