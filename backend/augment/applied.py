@@ -1,5 +1,6 @@
-"""What a step did, as plain JSON for the manifest: the drawn parameters, large arrays by their shape."""
+"""What a step did, as plain JSON for the manifest: the drawn parameters, large arrays as shape and sha256."""
 
+import hashlib
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -44,4 +45,5 @@ def _sequence(value: list[Any] | tuple[Any, ...]) -> Any:
 def _array(value: np.ndarray[Any, Any]) -> Any:
     if value.size <= LARGEST_LIST:
         return _plain(value.tolist()) if value.dtype != object else type(value).__name__
-    return {"shape": list(value.shape), "dtype": str(value.dtype)}
+    data = np.ascontiguousarray(value)
+    return {"shape": list(data.shape), "sha256": hashlib.sha256(data.data).hexdigest()}
