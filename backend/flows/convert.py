@@ -19,7 +19,7 @@ from backend.formats.manifest import Samples
 from backend.formats.recognise import open_dataset
 from backend.formats.verify import Certificate, verify_format
 from backend.imaging.decode import decode
-from backend.imaging.files import link_or_copy
+from backend.imaging.files import write_atomic
 from backend.imaging.hashes import sha256
 
 EVERY = 50  # samples between two reports of progress
@@ -54,10 +54,12 @@ class _Tally:
 def convert(src: Path, dst: Path, to: str, progress: Progress) -> Report:
     """Write the dataset `src` (its format is recognised) as format `to` into the new folder `dst`, verified.
 
-    A run that was interrupted leaves `<dst>.partial`, which the next run replaces.
+    Images are copied, never linked: the new folder may be edited. A killed run leaves `<dst>.partial`, which the next
+    run replaces; one that fails leaves nothing.
 
     Raises:
-        UsageError: an unknown format, no dataset in `src`, or `dst` exists or lies in `src`; nothing was touched.
+        UsageError: an unknown format, no dataset in `src`, or `dst` exists, lies in `src` or cannot be made: nothing
+            was touched.
         VerifyError: what was written does not read back as what was meant; the partial folder stays for a look.
         LabelLoomError: nothing could be read, or the disk is full or read-only.
     """
@@ -65,8 +67,8 @@ def convert(src: Path, dst: Path, to: str, progress: Progress) -> Report:
     dataset = open_dataset(src)
     form, classes = FORMATS[to], Classes(dataset.labels, dataset.tags)
     partial = dst.with_name(f"{dst.name}.partial")
+    _open(partial)
     try:
-        _clear(partial)
         tally = _write(dataset, form, classes, partial, progress)
         meant = Samples(lambda: _meant(partial / WORK))
         form.finish(partial, meant, classes)
@@ -75,8 +77,12 @@ def convert(src: Path, dst: Path, to: str, progress: Progress) -> Report:
             (partial / WORK).unlink()
             partial.rename(dst)
     except OSError as error:
+        shutil.rmtree(partial, ignore_errors=True)
         msg = f"cannot write {error.filename or partial}: {error.strerror or error}"
         raise LabelLoomError(msg, fix="free space or choose another folder, then run the command again") from error
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
     if not certificate.ok:
         msg = f"{partial}: what was written does not read back as it was meant: {'; '.join(certificate.problems[:5])}"
         raise VerifyError(msg, fix="this is a bug in LabelLoom: please report it with these lines")
@@ -99,19 +105,23 @@ def _check_request(src: Path, dst: Path, to: str) -> None:
         raise UsageError(msg, fix="choose a folder outside the dataset")
 
 
-def _clear(partial: Path) -> None:
-    if not partial.exists():
-        return
-    if not (partial / WORK).is_file() and any(partial.iterdir()):
-        msg = f"{partial} exists and was not left by an earlier conversion"
-        raise UsageError(msg, fix="move or remove it, or choose another folder")
-    shutil.rmtree(partial)
+def _open(partial: Path) -> None:
+    """Make an empty partial folder, in the place of one that a killed conversion left."""
+    try:
+        if partial.exists():
+            if not (partial / WORK).is_file() and any(partial.iterdir()):
+                msg = f"{partial} exists and was not left by an earlier conversion"
+                raise UsageError(msg, fix="move or remove it, or choose another folder")
+            shutil.rmtree(partial)
+        partial.mkdir(parents=True)
+    except OSError as error:
+        msg = f"cannot write {error.filename or partial}: {error.strerror or error}"
+        raise UsageError(msg, fix="choose another folder, or make this one writable") from error
 
 
 def _write(dataset: Dataset, form: Format, classes: Classes, partial: Path, progress: Progress) -> _Tally:
     """Write every sample's image and labels, and list what was meant."""
     tally, namer = _Tally(), Namer()
-    partial.mkdir(parents=True)
     with (partial / WORK).open("w", encoding="utf-8") as work:
         for number, item in enumerate(dataset.samples, start=1):
             outcome = item if isinstance(item, Skipped) else _place(item, form, partial, namer)
@@ -142,7 +152,7 @@ def _place(sample: Sample, form: Format, partial: Path, namer: Namer) -> Sample 
     stem = namer.assign(sample.name, sha256(data), "")
     name = stem + PurePosixPath(sample.name).suffix.lower()
     target = replace(sample, name=name, split=split_folder(sample))
-    link_or_copy(sample.path, form.image_path(partial, target))
+    write_atomic(form.image_path(partial, target), data)  # never a link: editing the copy must not change the original
     if turned:
         note = "the image has an EXIF turn, which stays: regions are those of the image as displayed"
         return replace(target, notes=(*target.notes, note))

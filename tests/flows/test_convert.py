@@ -13,7 +13,7 @@ from backend.core.errors import LabelLoomError, UsageError, VerifyError
 from backend.core.geometry import tight_box
 from backend.core.model import Sample
 from backend.core.progress import Silent
-from backend.flows.convert import convert
+from backend.flows.convert import WORK, convert
 from backend.flows.verify import verify_dataset
 from backend.formats import FORMATS
 from backend.formats.base import Classes
@@ -109,7 +109,10 @@ def test_a_partial_folder_is_replaced_only_if_it_is_ours(samples: list[Sample], 
 
     with pytest.raises(KeyboardInterrupt):
         convert(tmp_path / "in", tmp_path / "out", "yolo", Stop())
-    assert not (tmp_path / "out").exists() and list((tmp_path / "out.partial").iterdir())
+    assert not (tmp_path / "out").exists() and not (tmp_path / "out.partial").exists()
+    (tmp_path / "out.partial").mkdir()  # as a killed run leaves it
+    (tmp_path / "out.partial" / WORK).touch()
+    (tmp_path / "out.partial" / "old.png").touch()
     assert convert(tmp_path / "in", tmp_path / "out", "yolo", Silent()).certificate.ok
 
 
@@ -150,6 +153,24 @@ def test_nothing_usable_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "in/a.png").write_bytes(b"")
     with pytest.raises(LabelLoomError, match=r"no image could be used \(a.png: the file is empty\)"):
         convert(tmp_path / "in", tmp_path / "out", "yolo", Silent())
+    assert not (tmp_path / "out.partial").exists()
+
+
+def test_editing_the_copy_leaves_the_original_alone(samples: list[Sample], tmp_path: Path) -> None:
+    write("voc", tmp_path / "in", samples, CLASSES)
+    before = {path: path.read_bytes() for path in (tmp_path / "in").rglob("*.png")}
+    convert(tmp_path / "in", tmp_path / "out", "yolo", Silent())
+    for path in (tmp_path / "out").rglob("*.png"):
+        with path.open("r+b") as stream:
+            stream.write(b"edited in place")
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_a_place_that_cannot_be_written_is_an_error_of_usage(samples: list[Sample], tmp_path: Path) -> None:
+    write("voc", tmp_path / "in", samples, CLASSES)
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="cannot write"):
+        convert(tmp_path / "in", tmp_path / "file" / "out", "yolo", Silent())
 
 
 def test_a_full_disk_is_told_in_plain_words(
@@ -157,13 +178,13 @@ def test_a_full_disk_is_told_in_plain_words(
 ) -> None:
     write("voc", tmp_path / "in", samples, CLASSES)
 
-    def full(source: Path, target: Path) -> None:
+    def full(target: Path, data: bytes) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", str(target))
 
-    monkeypatch.setattr("backend.flows.convert.link_or_copy", full)
+    monkeypatch.setattr("backend.flows.convert.write_atomic", full)
     with pytest.raises(LabelLoomError, match="No space left on device"):
         convert(tmp_path / "in", tmp_path / "out", "yolo", Silent())
-    assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "out").exists() and not (tmp_path / "out.partial").exists()
 
 
 def test_what_does_not_verify_does_not_arrive(
