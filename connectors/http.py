@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable, Collection
 
 import httpx
-import stamina
 
 from connectors.errors import FetchError
+from connectors.retries import retry_context
 
 Resolver = Callable[[str, int], list[str]]
 
@@ -98,7 +98,7 @@ class PublicFetcher:
             FetchError: refused, absent, too large, or too slow.
         """
         until = time.monotonic() + self._deadline
-        for attempt in stamina.retry_context(on=_Transient, attempts=4, wait_initial=0.2, timeout=self._deadline):
+        for attempt in retry_context(on=_Transient, attempts=4, wait_initial=0.2, timeout=self._deadline):
             with attempt:
                 return self._once(url, trusted, until)
         raise AssertionError  # the last attempt raises

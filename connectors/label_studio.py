@@ -14,11 +14,11 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import httpx
-import stamina
 
 from connectors import label_studio_errors
 from connectors.errors import NotLabelStudio, Refused, ServerFailed, TooOld, Unreachable
 from connectors.label_studio_auth import TokenAuth
+from connectors.retries import retry_context
 
 if TYPE_CHECKING:
     from label_studio_sdk.client import LabelStudio as Sdk
@@ -99,7 +99,7 @@ class LabelStudio:
         """
         url = f"{self.url}/{path.lstrip('/')}"
         attempts = 4 if method == "GET" else 1
-        retries = stamina.retry_context(on=(Unreachable, ServerFailed), attempts=attempts, wait_initial=0.2, wait_max=5)
+        retries = retry_context(on=(Unreachable, ServerFailed), attempts=attempts, wait_initial=0.2, wait_max=5)
         for attempt in retries:
             with attempt, label_studio_errors.translated(self.url):
                 response = self.http.request(method, url, **arguments)

@@ -7,12 +7,12 @@ from collections.abc import Collection
 from urllib.parse import quote, unquote_to_bytes
 
 import httpx
-import stamina
 
 from connectors import label_studio_errors
 from connectors.errors import ConnectorError, FetchError, ServerFailed, Unreachable
 from connectors.http import DEADLINE, LIMIT, PublicFetcher, read_all
 from connectors.label_studio import LabelStudio
+from connectors.retries import retry_context
 
 _CLOUD = ("s3://", "gs://", "azure-blob://", "azure_spi://", "redis://")
 
@@ -81,9 +81,7 @@ class Images:
 
     def _from_label_studio(self, address: str, shown: str) -> bytes:
         until = time.monotonic() + self._deadline
-        retries = stamina.retry_context(
-            on=(Unreachable, ServerFailed), attempts=4, wait_initial=0.2, timeout=self._deadline
-        )
+        retries = retry_context(on=(Unreachable, ServerFailed), attempts=4, wait_initial=0.2, timeout=self._deadline)
         try:
             for attempt in retries:
                 with attempt:
