@@ -8,9 +8,16 @@ import typer
 from backend import __version__
 from backend.commands import data, label_studio, look_after
 
+CODES = (
+    "Exit codes: 0 done; 1 not finished, not verified, or nothing to do; 2 arguments, settings or recipe invalid, "
+    "nothing touched; 3 finished, but some images, tasks or variants were left out, each named with its reason; "
+    "130 interrupted, run it again to resume."
+)
+
 app = typer.Typer(
     name="labelloom",
     no_args_is_help=True,
+    epilog=CODES,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -52,7 +59,7 @@ def main_options(
     """Hold options that belong to no command."""
 
 
-@app.command()
+@app.command(epilog=CODES)
 def augment(
     dataset: Annotated[Path, typer.Argument(help="A VOC, YOLO or COCO dataset, class folders, or a folder of images.")],
     recipe: Recipe,
@@ -72,7 +79,7 @@ def augment(
     data.augment(dataset, recipe, options, as_json=as_json)
 
 
-@app.command()
+@app.command(epilog=CODES)
 def export(
     project: Project,
     recipe: MaybeRecipe = None,
@@ -112,7 +119,7 @@ def export(
     label_studio.export(project, recipe, chosen, options, target, as_json=as_json)
 
 
-@app.command(name="import")
+@app.command(name="import", epilog=CODES)
 def import_(
     path: Annotated[Path, typer.Argument(help="A VOC, YOLO or COCO dataset, class folders, or a folder of images.")],
     project: MaybeProject = None,
@@ -126,7 +133,7 @@ def import_(
     label_studio.import_(path, project, new, as_json=as_json)
 
 
-@app.command()
+@app.command(epilog=CODES)
 def preview(
     recipe: Recipe,
     dataset: Annotated[Path | None, typer.Argument(help="A dataset folder; or use --project.")] = None,
@@ -144,7 +151,7 @@ def preview(
     data.preview((dataset, project), recipe, out, (images, variants), worst=worst, as_json=as_json)
 
 
-@app.command()
+@app.command(epilog=CODES)
 def convert(
     source: Annotated[Path, typer.Argument(metavar="SRC", help="A dataset in any known format.")],
     target: Annotated[Path, typer.Argument(metavar="DST", help="The folder to make.")],

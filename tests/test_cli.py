@@ -59,6 +59,12 @@ def test_every_command_has_help_with_an_example(cli):
         assert command not in commands or "Example" in text, command
 
 
+def test_help_tells_the_exit_codes(cli):
+    for command in ([], ["augment"], ["export"], ["import"], ["preview"], ["convert"]):
+        text = " ".join(cli(*command, "--help")[1].split())
+        assert "3 finished, but some images, tasks or variants were left out" in text, command
+
+
 def test_help_needs_no_heavy_library():
     heavy = "('albumentations', 'cv2', 'label_studio_sdk', 'sqlalchemy', 'numpy')"
     program = f"import sys, backend.cli; print([m for m in {heavy} if m in sys.modules])"

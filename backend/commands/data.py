@@ -64,7 +64,9 @@ def preview(
         with open_source(*source, settings, progress) as dataset:
             report = preview_sheet(dataset, loaded, out, PreviewSize(*size, worst=worst), progress)
         skipped = [(s.item, s.reason) for s in report.skipped]
-        return Outcome([f"sheet {out} ({report.images} images)"], str(out), {"images": report.images}, skipped)
+        text = f"sheet {out} ({report.images} images{f', {len(skipped)} left out' if skipped else ''})"
+        counts = {"images": report.images, "skipped": len(skipped)}
+        return Outcome([text], str(out), counts, skipped, exit_code=3 if skipped else 0)
 
     run("preview", work, as_json=as_json)
 

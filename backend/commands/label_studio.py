@@ -12,8 +12,8 @@ from backend.core.errors import Cancelled, UsageError
 
 if TYPE_CHECKING:
     from backend.flows.augment import Options
+    from backend.flows.chosen import Chosen
     from backend.flows.export import ExportReport, Target
-    from backend.flows.label_studio_source import Chosen
     from backend.formats.label_studio_tasks import Annotations
     from backend.settings import Settings
 
@@ -28,7 +28,7 @@ def selection(
     Raises:
         typer.BadParameter: an option's value cannot be read.
     """
-    from backend.flows.label_studio_source import Chosen
+    from backend.flows.chosen import Chosen
     from backend.formats.label_studio_tasks import Filter
 
     if annotations not in ANNOTATIONS:
@@ -101,6 +101,7 @@ def export_outcome(report: "ExportReport") -> Outcome:
     outcome = build_outcome(report.build)
     outcome.text.insert(0, f"tasks       {report.summary}")
     outcome.counts["tasks"] = report.counts
+    outcome.warnings = [*report.warnings, *outcome.warnings]
     if report.written:
         outcome.text += report.written.lines()
         outcome.more["write_back"] = report.written.to_json()

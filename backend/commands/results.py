@@ -27,6 +27,8 @@ def _built(report: Report) -> list[str]:
         f"ledger      {ledger.regions} regions of variants: {ledger.kept} kept, {ledger.clipped} clipped, "
         f"{ledger.dropped} dropped" + "".join(f"; {reason} {n}" for reason, n in sorted(ledger.reasons.items())),
     ]
+    if report.skipped:
+        lines.append(f"left out    unusable images: {len(report.skipped)} (skipped.jsonl says why)")
     if report.gave_up:
         lines.append(f"given up    {len(report.gave_up)} variants (skipped.jsonl says why)")
     for key, losses in report.losses.items():

@@ -13,9 +13,9 @@ from backend.core.errors import UsageError
 from backend.core.model import Box, Dataset, Origin, Polygon, Region, Sample, Shape, Stream
 from backend.core.progress import Progress
 from backend.flows.augment import Options
+from backend.flows.chosen import Chosen
 from backend.flows.export import ExportReport, Target, export
 from backend.flows.import_tasks import import_into
-from backend.flows.label_studio_source import Chosen
 from backend.flows.preview import PreviewSize, preview_sheet
 from backend.flows.recipes import load_recipe
 from backend.flows.up import Say, running

@@ -104,20 +104,30 @@ def _label_studio(settings: Settings) -> Iterator[Check]:
 
 
 CLOSED = "http://127.0.0.1:9/"  # nothing listens on the discard port, so asking creates nothing
+NAME = "label studio reaches private addresses"
 SWITCHES = "ML_BLOCK_LOCAL_IP=false SSRF_PROTECTION_ENABLED=false"
 
 
 def _private_addresses(client: LabelStudio) -> Iterator[Check]:
-    """Ask Label Studio to add an ML backend that cannot exist: 403 means it refuses private addresses."""
-    with translated():
-        project = next(iter(client.projects()), None)
-    if project is None:
-        yield Check("label studio reaches private addresses", True, "not checked: there is no project to try it with")
-        return
+    """Ask Label Studio to add an ML backend that cannot exist and see how it refuses."""
     try:
+        project = next(iter(client.projects()), None)
+        if project is None:
+            yield Check(NAME, True, "not checked: there is no project to try it with")
+            return
         client.request("POST", "api/ml/", json={"project": project.id, "url": CLOSED})
     except ConnectorError as error:
-        refused = error.status == 403
+        yield private_addresses(error)
+        return
+    yield Check(NAME, True, "yes")
+
+
+def private_addresses(error: ConnectorError) -> Check:
+    """Return what Label Studio's answer about a backend where nothing listens proves: yes, no, or nothing."""
+    said = str(error)
+    if error.status == 400 and "health check failed" in said:  # it went there and found nobody
+        return Check(NAME, True, "yes")
+    if error.status == 403 and "reserved network" in said:
         fix = f"start Label Studio with these environment variables: {SWITCHES}"
-        detail = "refused, so an ML backend or webhook on this network cannot work" if refused else "yes"
-        yield Check("label studio reaches private addresses", not refused, detail, fix)
+        return Check(NAME, False, "refused, so an ML backend or webhook on this network cannot work", fix)
+    return Check(NAME, False, f"could not be checked: {said}", error.fix or "run labelloom doctor again")

@@ -6,13 +6,14 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
 from backend.core.errors import ImageError, LabelLoomError, UsageError
 from backend.core.model import Dataset, Sample, Skipped, Stream
 from backend.core.progress import Progress
+from backend.flows.chosen import Chosen, spool_tasks
 from backend.formats.label_config import LabelConfig, parse_label_config
 from backend.formats.label_studio_tasks import Filter, Selection, image_name, image_url, pick, to_sample
 from backend.imaging.decode import probe
@@ -29,21 +30,13 @@ Json = dict[str, Any]
 FETCHERS = 8  # Label Studio answers about 75 images a second; more threads do not help
 
 
-NEWEST = Filter()
-
-
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """Which tasks are exported: those of a view or with an id (None: all) that pass the filter."""
-
-    view: int | None = None
-    ids: tuple[int, ...] | None = None
-    filter: Filter = NEWEST
-
-
 @dataclass(frozen=True, slots=True)
 class ProjectSource:
-    """An opened project. selection: how its tasks were chosen; key: what splits are remembered under."""
+    """An opened project.
+
+    selection: how its tasks were chosen; key: what splits are remembered under; backgrounds: the items, as `Skipped`
+    names them, without regions, known once the dataset was read; warnings: what of the request could not be met.
+    """
 
     client: LabelStudio
     project: Project
@@ -51,6 +44,8 @@ class ProjectSource:
     dataset: Dataset
     selection: Selection
     key: str
+    backgrounds: set[str] = field(default_factory=set)
+    warnings: tuple[str, ...] = ()
 
     @property
     def description(self) -> str:
@@ -106,7 +101,8 @@ def open_project(
 
     Raises:
         LabelLoomError: Label Studio cannot be reached, refuses the token, or has no such project.
-        UsageError: the labelling config is not one for single images.
+        UsageError: the labelling config is not one for single images, or labels or tasks are asked for that the project
+            does not have.
     """
     chosen = chosen or Chosen()
     with translated():
@@ -118,26 +114,15 @@ def open_project(
     settings.cache_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile("w+", encoding="utf-8", dir=settings.cache_dir) as spool:
         with translated():
-            selection = _spool(client, found, chosen, spool, progress)
+            spooled = spool_tasks((client, found, config), chosen, spool, progress)
             users = client.users()
         reader = _Reader(client, config, (chosen.filter, users), settings)
         name = f"project-{project}"
         dataset = Dataset(name, config.labels, Stream(lambda: reader.samples(spool)), config.tags)
-        yield ProjectSource(client, found, config, dataset, selection, f"{project}@{created}")
-
-
-def _spool(client: LabelStudio, project: Project, chosen: Chosen, spool: IO[str], progress: Progress) -> Selection:
-    """Write the chosen tasks, one JSON a line; return how many were left out, by reason."""
-    selection = Selection()
-    tasks = client.tasks(project.id, view=chosen.view, ids=chosen.ids)
-    total = len(chosen.ids) if chosen.ids is not None else (None if chosen.view else project.task_number)
-    for number, task in enumerate(tasks, start=1):
-        picked = pick(task, chosen.filter)
-        selection.add(picked)
-        if picked.used:
-            spool.write(json.dumps(task, ensure_ascii=False) + "\n")
-        progress.update("reading tasks", number, total)
-    return selection
+        key = f"{project}@{created}"
+        yield ProjectSource(
+            client, found, config, dataset, spooled.selection, key, reader.backgrounds, spooled.warnings
+        )
 
 
 class _Reader:
@@ -151,6 +136,7 @@ class _Reader:
         self._base = client.url
         self._images = Images(client, allow_hosts=settings.allow_hosts)
         self._store = settings.sources_dir
+        self.backgrounds: set[str] = set()
 
     def samples(self, spool: IO[str]) -> Iterator[Sample | Skipped]:
         """Yield a sample, or why there is none, for each task in order."""
@@ -170,6 +156,9 @@ class _Reader:
 
     def _sample(self, task: Json, image: Future[Path]) -> Sample | Skipped:
         item = f"task {task['id']} ({image_name(task, self._config)})"
+        picked = pick(task, self._filter)
+        if picked.status == "background":
+            self.backgrounds.add(item)
         try:
             path = image.result()
             header = probe(path)
@@ -178,7 +167,9 @@ class _Reader:
         except (FetchError, ImageError, ConnectorError) as error:
             return Skipped(item, str(error))
         size = header.width, header.height
-        sample = to_sample(task, pick(task, self._filter), self._config, (str(path), size), self._users)
+        sample = to_sample(task, picked, self._config, (str(path), size), self._users)
+        if picked.status == "background":
+            self.backgrounds.add(sample.origin.uri or sample.name)  # what the build calls it
         return replace(sample, notes=tuple(f"{item}: {note}" for note in sample.notes))
 
     def _image(self, task: Json) -> Path:

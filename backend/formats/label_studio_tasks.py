@@ -63,16 +63,28 @@ class Selection:
         """How many tasks were looked at."""
         return sum(self.counts.values())
 
-    def to_json(self) -> dict[str, int]:
-        """Return the counts by status, with `total` and `exported`."""
-        return {"total": self.total, "exported": self.used, **{s: n for s, n in sorted(self.counts.items()) if n}}
+    def to_json(self, unreadable: int = 0) -> dict[str, int]:
+        """Return the counts by status, with `total` and `exported`, and how many images could not be used if any."""
+        counts = {"total": self.total, "exported": self.used - unreadable}
+        counts |= {status: number for status, number in sorted(self.counts.items()) if number}
+        return counts | ({"unreadable": unreadable} if unreadable else {})
 
-    def text(self) -> str:
-        """Return the counts in words: `812 of 1,000: 150 unlabelled, 38 skipped`."""
+    def text(self, unreadable: int = 0, empty: int | None = None) -> str:
+        """Return the counts in words: `812 of 1,000 tasks: 150 unlabelled, 38 skipped`.
+
+        unreadable: images of chosen tasks that could not be used. empty: backgrounds among those that could.
+        """
+        used = self.used - unreadable
         left_out = [f"{n:,} {s}" for s, n in sorted(self.counts.items(), key=lambda c: (-c[1], c[0])) if s not in _USED]
-        words = f"{self.used:,} of {self.total:,}" + (f": {', '.join(left_out)}" if left_out else "")
-        background = self.counts["background"]
-        return f"{words} ({background:,} of them background, without regions)" if background else words
+        left_out += [f"{unreadable:,} unreadable image{_s(unreadable)}"] if unreadable else []
+        words = f"{used:,} of {self.total:,} task{_s(self.total)}" + (f": {', '.join(left_out)}" if left_out else "")
+        empty = self.counts["background"] if empty is None else empty
+        which = f"{empty:,} is an empty background image" if empty == 1 else f"{empty:,} are empty background images"
+        return f"{words} (of the {used:,}, {which})" if empty else words
+
+
+def _s(number: int) -> str:
+    return "" if number == 1 else "s"
 
 
 def pick(task: Json, chosen: Filter) -> Pick:
@@ -95,7 +107,7 @@ def pick(task: Json, chosen: Filter) -> Pick:
         used = tuple(sorted(by_author.values(), key=lambda a: a["id"]))
     else:
         used = (submitted[-1],)
-    if chosen.labels and not any(_labels(a) & set(chosen.labels) for a in used):
+    if chosen.labels and not any(labels_of(a) & set(chosen.labels) for a in used):
         return Pick("without these labels")
     return Pick("labelled" if any(a.get("result") for a in used) else "background", used)
 
@@ -116,7 +128,8 @@ def _moment(annotation: Json) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _labels(annotation: Json) -> set[str]:
+def labels_of(annotation: Json) -> set[str]:
+    """Return the names an annotation gives, of regions and of the whole image."""
     return {
         str(label)
         for entry in annotation.get("result") or ()

@@ -107,7 +107,7 @@ def read(ls: LabelStudio, project: int, tmp_path: Path) -> Read:
             if annotations == "newest":
                 assert (
                     source.selection.text()
-                    == "16 of 18: 1 skipped, 1 unlabelled (1 of them background, without regions)"
+                    == "16 of 18 tasks: 1 skipped, 1 unlabelled (of the 16, 1 is an empty background image)"
                 )
                 assert source.dataset.labels == ("red panda", "cat", "고양이", "nose")
         assert not [s for s in samples if isinstance(s, Skipped)]

@@ -66,10 +66,18 @@ def test_the_summary_says_exactly_what_was_left_out() -> None:
         selection.add(pick(task(), Filter()))
     for _ in range(38):
         selection.add(pick(task(annotation(1, was_cancelled=True)), Filter()))
-    assert selection.text() == "812 of 1,000: 150 unlabelled, 38 skipped"
+    assert selection.text() == "812 of 1,000 tasks: 150 unlabelled, 38 skipped"
     assert selection.to_json() == {"total": 1000, "exported": 812, "labelled": 812, "skipped": 38, "unlabelled": 150}
     selection.add(pick(task(annotation(1)), Filter()))
-    assert selection.text().endswith("(1 of them background, without regions)")
+    words = "1,001 tasks: 150 unlabelled, 38 skipped"
+    assert selection.text() == f"813 of {words} (of the 813, 1 is an empty background image)"
+    selection.add(pick(task(annotation(1)), Filter()))
+    words = "1,002 tasks: 150 unlabelled, 38 skipped"
+    assert selection.text() == f"814 of {words} (of the 814, 2 are empty background images)"
+    assert selection.text(3, empty=0) == f"811 of {words}, 3 unreadable images"
+    assert selection.text(1, empty=1) == f"813 of {words}, 1 unreadable image (of the 813, 1 is an empty background image)"
+    assert selection.to_json(3)["exported"] == 811
+    assert selection.to_json(3)["unreadable"] == 3
 
 
 def test_labels_and_dates_filter() -> None:

@@ -1,0 +1,49 @@
+"""The real command line against the session's Label Studio, with a data folder of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from connectors.label_studio import LabelStudio
+
+LABELLOOM = Path(sys.executable).with_name("labelloom")
+RECIPE = """
+name: e2e
+variants: 2
+split: {train: 0.7, val: 0.3, test: 0, near_duplicates: off}
+steps:
+  - HorizontalFlip: {p: 0.5}
+  - Affine: {rotate: [-12, 12], scale: [0.8, 1.2], p: 0.9}
+  - RandomBrightnessContrast: {p: 0.5}
+output: {formats: [yolo, voc, coco]}
+"""
+
+
+class Shell:
+    """Runs `labelloom` with its own data folder against the session's Label Studio."""
+
+    def __init__(self, ls: LabelStudio, folder: Path) -> None:
+        self.folder = folder
+        self.environment = {
+            **os.environ,
+            "LABELLOOM_DATA_DIR": str(folder / "data"),
+            "LABELLOOM_CACHE_DIR": str(folder / "cache"),
+            "LABEL_STUDIO_URL": ls.url,
+            "LABEL_STUDIO_API_KEY": ls.auth._token,
+        }
+        self.recipe = folder / "e2e.yaml"
+        self.recipe.write_text(RECIPE)
+
+    def start(self, *arguments: object, **environment: str) -> subprocess.Popen[str]:
+        command = [str(LABELLOOM), *map(str, arguments)]
+        pipe = subprocess.PIPE
+        return subprocess.Popen(command, env=self.environment | environment, stdout=pipe, stderr=pipe, text=True)
+
+    def __call__(self, *arguments: object, code: int = 0, **environment: str) -> Any:
+        process = self.start(*arguments, "--json", **environment)
+        out, err = process.communicate(timeout=240)
+        assert process.returncode == code, f"{arguments}: exit {process.returncode}\n{err}\n{out}"
+        return json.loads(out)
