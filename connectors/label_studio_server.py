@@ -26,6 +26,8 @@ from connectors.label_studio_install import Say
 
 START_TIMEOUT = 240.0  # seconds; a first start makes the database: 30 s on two cores, several times that when busy
 FIRST_PORT = 8080
+TELL_EVERY = 10.0  # seconds between signs of life while it starts
+LONG_WAIT = 60.0  # seconds after which they name the log
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +150,8 @@ class LabelStudioServer:
             self.account = account
             write_account(self.data_dir, account)
             self._spawn(account, lock)
+        first = "" if known else " for the first time: it makes its database, which takes half a minute or more"
+        say(f"Label Studio is starting{first}")
         self._wait(account, say, timeout)
         return account
 
@@ -252,9 +256,10 @@ class LabelStudioServer:
                 self.stop()
                 msg = f"Label Studio {reason}; the last lines of {self.log}:\n{self._tail()}"
                 raise ServerError(msg, fix=f"Read {self.log}.")
-            if now - told > 5:
+            if now - told > TELL_EVERY:
                 told = now
-                say(f"Label Studio is starting ({now - begin:.0f} s; a first start takes half a minute)")
+                where = f"; its log is {self.log}" if now - begin > LONG_WAIT else ""
+                say(f"Label Studio is still starting ({now - begin:.0f} s{where})")
             time.sleep(0.3)
         say(f"Label Studio answers at {account.url}")
 

@@ -165,13 +165,13 @@ def columns(line: Json) -> Json:
     """
     ledger = line.get("ledger") or ()
     source = line["source"]
-    return {
-        KEY: line["file"],
+    return {  # in this order they stand right of the picture, so what one looks for first comes first
+        "loom_visibility": min((entry["visibility"] for entry in ledger), default=1.0),
+        "loom_fate": max((entry["fate"] for entry in ledger), key=_FATES.index, default="kept"),
         "loom_split": line["split"],
         "loom_variant": line["variant"],
         "loom_attempt": line.get("attempt") or 0,
-        "loom_parent": source.get("task") or source.get("uri") or line["lineage"],
-        "loom_visibility": min((entry["visibility"] for entry in ledger), default=1.0),
-        "loom_fate": max((entry["fate"] for entry in ledger), key=_FATES.index, default="kept"),
         "loom_growth": max((entry["growth"] for entry in ledger), default=1.0),
+        "loom_parent": source.get("task") or source.get("uri") or line["lineage"],
+        KEY: line["file"],
     }

@@ -25,6 +25,9 @@ pathlib.Path("environment.json").write_text(json.dumps(dict(os.environ)))
 print("started with", sys.argv[1:], flush=True)
 if os.path.exists("fail"):
     sys.exit("broken on purpose")
+if os.path.exists("slow"):
+    import time
+    time.sleep(2)
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200)
@@ -65,6 +68,28 @@ def test_it_starts_keeps_its_secrets_and_comes_back_as_it_was(command: Path, tmp
     assert account.password not in (home / "label-studio.log").read_text()
     with LabelStudioServer(command, home) as again:
         assert again.start() == account  # the port it had as well
+
+
+def test_a_first_start_is_told_once_and_a_long_one_names_the_log(
+    command: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connectors.label_studio_server.TELL_EVERY", 0.5)
+    monkeypatch.setattr("connectors.label_studio_server.LONG_WAIT", 1.2)
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "slow").touch()
+    for first in (True, False):
+        said: list[str] = []
+        with LabelStudioServer(command, home) as server:
+            server.start(said.append, port=9400)
+        assert [("first time" in line, "half a minute" in line) for line in said[:2]] == [
+            (first, first),
+            (False, False),
+        ]
+        assert not any("half a minute" in line for line in said[1:])
+        waiting = [line for line in said if "still starting" in line]
+        assert "log" not in waiting[0]
+        assert str(home / "label-studio.log") in waiting[-1]
 
 
 def test_another_label_studios_settings_do_not_leak_in(

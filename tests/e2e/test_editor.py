@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from made import noise_dataset
 from PIL import Image, ImageDraw
 
 from backend.core.model import Box, Sample
 from backend.core.progress import Silent
 from backend.flows.label_studio_source import open_project
+from backend.flows.write_back import write_back
 from backend.settings import Settings
 from connectors.label_studio import LabelStudio
 from connectors.label_studio_server import Account
@@ -92,3 +94,14 @@ def test_a_box_drawn_by_hand_lies_where_it_was_drawn(
     assert isinstance(region.shape, Box)
     drawn = [getattr(region.shape, name) for name in Box.__slots__]
     assert drawn == pytest.approx([40, 100, 120, 220], abs=3)
+
+
+def test_the_new_projects_columns_begin_with_what_one_looks_for(
+    page: "Page", ls: LabelStudio, new_project: Callable[..., int], tmp_path: Path
+) -> None:
+    made = write_back(ls, new_project(), noise_dataset(tmp_path / "d", 3), "columns")
+    page.goto(made.url)
+    page.wait_for_selector("text=loom_visibility")
+    cells = page.locator("[class*=table-head] [class*=cell]").all_inner_texts()
+    titles = list(dict.fromkeys(cell.partition("\n")[0] for cell in cells))
+    assert titles[titles.index("image") :][:4] == ["image", "loom_visibility", "loom_fate", "loom_split"]
