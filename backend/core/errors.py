@@ -11,6 +11,15 @@ LabelLoomError          anything we report without a traceback           exit 1
 
 from collections.abc import Sequence
 
+SHOWN = 100  # characters of a value that a message repeats
+
+
+def shown(value: object, *, quoted: bool = True) -> str:
+    """Return a value as messages show it: as Python writes it, or as plain text, and not more than its beginning."""
+    text = str(value)[: 2 * SHOWN] if isinstance(value, str) or not quoted else repr(value)
+    text = repr(text) if isinstance(value, str) and quoted else text
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
+
 
 class LabelLoomError(Exception):
     """Something went wrong that a user can understand and fix.

@@ -16,8 +16,10 @@ from backend.core import rle
 from backend.core.geometry import bounds_of, ring_area
 from backend.core.model import Box, Dataset, Mask, Region, Sample, Stream
 from backend.formats.base import SPLITS, Classes, Losses, class_id, split_folder
+from backend.formats.clean_names import with_clean_names
 from backend.formats.coco_read import documents, is_coco, label_names, samples
 from backend.formats.holds import count_extras, hold_rings, inside_box
+from backend.formats.unread import with_unread
 from backend.imaging.files import write_atomic
 
 Json = dict[str, Any]
@@ -40,7 +42,8 @@ class Coco:
     def open(self, folder: Path) -> Dataset:
         """Return the dataset in `folder`; its annotation files are held in memory."""
         found = documents(folder)
-        return Dataset(folder.resolve().name, label_names(found), Stream(lambda: samples(folder, found)))
+        dataset = Dataset(folder.resolve().name, label_names(found), Stream(lambda: samples(folder, found)))
+        return with_unread(folder, with_clean_names(folder, dataset))
 
     def image_path(self, folder: Path, sample: Sample) -> Path:
         """Return images/NAME."""

@@ -25,7 +25,7 @@ from backend.formats.reading import (
     read_number,
     read_rings,
 )
-from backend.formats.walk import images_below, read_text
+from backend.formats.walk import images_below, read_text, within
 
 Json = dict[str, Any]
 
@@ -51,7 +51,11 @@ def _paths(folder: Path) -> Iterator[Path]:
     """Yield the annotation files; beside 'instances_*.json', others of that folder (captions, ...) are not read."""
     parts = sorted(place for place in folder.glob("*/") if split_of(place.name) or place.name.lower() == "labels")
     for place in (folder / "annotations", folder, *parts):
-        found = [path for path in sorted(place.glob("*.json")) if path.is_file() and _looks_like_coco(path)]
+        found = [
+            path
+            for path in sorted(place.glob("*.json"))
+            if path.is_file() and within(folder, path) and _looks_like_coco(path)
+        ]
         instances = [path for path in found if path.name.startswith("instances")]
         yield from instances or found
 

@@ -14,9 +14,11 @@ from typing import NamedTuple
 
 from backend.core.model import Dataset, Origin, Sample, Skipped, Stream, Tag
 from backend.formats.base import Classes, Losses, split_folder, split_of
+from backend.formats.clean_names import with_clean_names
 from backend.formats.holds import NAMES
 from backend.formats.reading import read_header
-from backend.formats.walk import images_below, read_text
+from backend.formats.unread import with_unread
+from backend.formats.walk import images_below, read_text, within
 from backend.imaging.files import write_atomic
 
 _UNSAFE = re.compile(r'[%/\\:*?"<>|\x00-\x1f\x7f]|^[. ]|[. ]$')
@@ -56,7 +58,8 @@ class Folders:
         """Return the dataset in `folder`; tags in the order of classes.json, else of their folders' names."""
         layout = read_layout(folder)
         stream = Stream(lambda: _samples(folder, layout))
-        return Dataset(folder.resolve().name, (), stream, tags=layout.tags)
+        dataset = Dataset(folder.resolve().name, (), stream, tags=layout.tags)
+        return with_unread(folder, with_clean_names(folder, dataset))
 
     def image_path(self, folder: Path, sample: Sample) -> Path:
         """Return {split}/{class}/NAME, the class being the first tag."""
@@ -103,10 +106,13 @@ def _tag(parents: tuple[str, ...], pinned: Mapping[str, str]) -> str | None:
 
 def _pinned(folder: Path) -> dict[str, str]:
     """Return folder name -> tag as classes.json tells, or nothing."""
+    path = folder / "classes.json"
+    if not path.is_file() or not within(folder, path):
+        return {}
     try:
-        entries = json.loads(read_text(folder / "classes.json"))["classes"]
+        entries = json.loads(read_text(path))["classes"]
         return {str(entry["folder"]): str(entry["name"]) for entry in entries}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return {}
 
 

@@ -4,7 +4,7 @@ Nothing is left out without a note. Tasks, and which of their annotations counts
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -165,10 +165,10 @@ def tags_of(result: Iterable[Json], config: LabelConfig) -> tuple[Tag, ...]:
     return tuple(tags)
 
 
-def to_result(sample: Sample, config: LabelConfig) -> tuple[list[Json], Counter[str]]:
+def to_result(sample: Sample, config: LabelConfig, turned: Collection[str] = ()) -> tuple[list[Json], Counter[str]]:
     """Return the result list of an annotation, and what no control could hold as it is, by reason.
 
-    A region goes to the control it was drawn with (its attribute `control`) where that can hold it, else to the first
+    turned: ids of regions that were turned boxes once, as reasons then call them. A region goes to the control it was drawn with (its attribute `control`) where that can hold it, else to the first
     one of the right kind that has its label.
     """
     entries: list[Json] = []
@@ -176,15 +176,29 @@ def to_result(sample: Sample, config: LabelConfig) -> tuple[list[Json], Counter[
     size = sample.width, sample.height
     for region in sample.regions:
         home = _home(region, config)
-        name = _WORDS[type(region.shape)]
+        name = _name(region, turned)
         if home is None:
             losses[f"{name}: no control of the labelling config can hold it, left out"] += 1
             continue
         if home.kind != _HOMES[type(region.shape)][0]:
-            losses[f"{name} written as {home.kind}"] += 1
+            losses[f"{name} written as {_as(region.shape, home.kind)}"] += 1
         for part, value in enumerate(to_values(home.kind, region.shape, size), start=1):
             entries += _entries(region, home, config, (value, size, part))
     return entries + _choices(sample.tags, config, losses), losses
+
+
+def _name(region: Region, turned: Collection[str]) -> str:
+    if isinstance(region.shape, Polygon) and region.id in turned:
+        return "turned box that a step sheared or bent"  # it has become an outline, but nobody drew a polygon
+    return _WORDS[type(region.shape)]
+
+
+def _as(shape: Shape, kind: Kind) -> str:
+    if kind != "rectangle":
+        return kind
+    return (
+        "the smallest turned rectangle around it" if isinstance(shape, Polygon) else "the upright rectangle around it"
+    )
 
 
 def _home(region: Region, config: LabelConfig) -> Control | None:

@@ -10,7 +10,7 @@ from backend.core.model import Dataset, Sample, Skipped, Stream
 from backend.formats import FORMATS
 from backend.formats.base import Format
 from backend.formats.manifest import MANIFEST, entries, is_dataset, read_description
-from backend.formats.walk import is_junk
+from backend.formats.walk import is_junk, within
 
 RICHEST = ("coco", "yolo-seg", "yolo-obb", "voc", "yolo", "folders")  # by the shapes they hold
 
@@ -103,5 +103,5 @@ def _with_labels(path: Path, depth: int) -> Iterator[Found]:
         yield here
     elif depth:
         for place in sorted(path.glob("*/")):
-            if not is_junk(place.name):
+            if not is_junk(place.name) and within(path, place):
                 yield from _with_labels(place, depth - 1)

@@ -12,7 +12,9 @@ from lxml import etree
 
 from backend.core.model import Box, Dataset, Mask, Polygon, Region, Sample, Stream
 from backend.formats.base import SPLITS, Classes, Losses, class_id, split_folder, stem
+from backend.formats.clean_names import with_clean_names
 from backend.formats.holds import count_extras, hold_box, inside_box
+from backend.formats.unread import with_unread
 from backend.formats.voc_masks import Painted, write_masks
 from backend.formats.voc_read import ATTRIBUTES, has_annotations, label_names, read_layout, samples
 from backend.imaging.files import write_atomic
@@ -42,7 +44,8 @@ class Voc:
         """Return the dataset in `folder`; label order as classes.txt says, then by first appearance."""
         layout = read_layout(folder)
         labels = label_names(folder, layout)
-        return Dataset(folder.resolve().name, labels, Stream(lambda: samples(folder, layout)))
+        dataset = Dataset(folder.resolve().name, labels, Stream(lambda: samples(folder, layout)))
+        return with_unread(folder, with_clean_names(folder, dataset))
 
     def image_path(self, folder: Path, sample: Sample) -> Path:
         """Return JPEGImages/NAME."""

@@ -22,7 +22,7 @@ from backend.formats.reading import (
     read_number,
 )
 from backend.formats.voc_masks import CLASS_FOLDER, OBJECT_FOLDER, masks_by_object, read_index
-from backend.formats.walk import decode_text, is_image, read_names, read_text, walk, walk_near
+from backend.formats.walk import decode_text, is_image, read_names, read_text, walk, walk_near, within
 
 ATTRIBUTES = ("truncated", "difficult", "occluded", "pose")
 NAME_LISTS = ("classes.txt", "labels.txt")
@@ -189,7 +189,7 @@ def _order(path: str) -> int:
 
 def label_names(folder: Path, layout: Layout) -> tuple[str, ...]:
     """Return the labels: as a class list orders them, then in the order in which the annotations name them."""
-    listed = (read_names(folder / name) for name in NAME_LISTS if (folder / name).is_file())
+    listed = (read_names(folder / name) for name in NAME_LISTS if _is_list(folder, name))
     names = dict.fromkeys(next(listed, ()))
     for path in layout.pairs.values():
         if path is None:
@@ -199,6 +199,10 @@ def label_names(folder: Path, layout: Layout) -> tuple[str, ...]:
         except (ValueError, OSError):
             continue  # told with its reason when the sample is read
     return tuple(name for name in names if name)
+
+
+def _is_list(folder: Path, name: str) -> bool:
+    return (folder / name).is_file() and within(folder, folder / name)
 
 
 def samples(folder: Path, layout: Layout) -> Iterator[Sample | Skipped]:

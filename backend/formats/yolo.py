@@ -12,9 +12,12 @@ import yaml
 
 from backend.core.model import Dataset, Origin, Region, Sample, Skipped, Stream
 from backend.formats.base import SPLITS, Classes, Losses, class_id, split_folder, stem
+from backend.formats.clean_names import with_clean_names
 from backend.formats.holds import count_extras
 from backend.formats.reading import Header, Repairs, read_header
+from backend.formats.unread import with_unread
 from backend.formats.walk import read_text
+from backend.formats.yolo_config import MOST_CLASSES
 from backend.formats.yolo_layout import Layout, read_layout, sniff_task
 from backend.formats.yolo_lines import (
     Encode,
@@ -50,7 +53,8 @@ class Yolo:
             notes = (*notes, "no data.yaml, classes.txt or obj.names: classes are named by their number")
         names = layout.names or ()
         labels = tuple(dict.fromkeys(names))
-        return Dataset(folder.resolve().name, labels, Stream(lambda: _samples(folder, layout)), notes=notes)
+        dataset = Dataset(folder.resolve().name, labels, Stream(lambda: _samples(folder, layout)), notes=notes)
+        return with_unread(folder, with_clean_names(folder, dataset))
 
     def image_path(self, folder: Path, sample: Sample) -> Path:
         """Return images/{split}/NAME."""
@@ -85,8 +89,8 @@ class Yolo:
 
 def _numbered(folder: Path, layout: Layout) -> tuple[str, ...]:
     """Return '0', '1', ... up to the largest class id in use; every label file is read once."""
-    highest = max((line.class_id for label in layout.pairs.values() for line in _lines(folder, label)), default=-1)
-    return tuple(map(str, range(highest + 1)))
+    ids = (line.class_id for label in layout.pairs.values() for line in _lines(folder, label))
+    return tuple(map(str, range(max((number for number in ids if number < MOST_CLASSES), default=-1) + 1)))
 
 
 def _lines(folder: Path, label: str | None) -> Iterator[Line]:

@@ -5,14 +5,11 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-import yaml
-
 from backend.formats.base import SPLITS, split_of
-from backend.formats.walk import inside, is_image, read_names, read_text, walk, walk_near
+from backend.formats.walk import inside, is_image, read_text, walk, walk_near, within
+from backend.formats.yolo_config import NAME_LISTS, class_names, read_config
 from backend.formats.yolo_lines import Meaning, parse_line
 
-CONFIGS = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
-NAME_LISTS = ("classes.txt", "obj.names", "_darknet.labels", "labels.txt", "predefined_classes.txt")
 TASKS = {"detect": "yolo", "obb": "yolo-obb", "segment": "yolo-seg"}
 
 _SNIFFED_FILES = 20
@@ -30,48 +27,12 @@ class Layout(NamedTuple):
     notes: tuple[str, ...]
 
 
-def read_config(folder: Path) -> dict[str, Any]:
-    """Return the dataset's description: a data.yaml, or darknet's obj.data in the same keys; empty if none."""
-    for path in (*(folder / name for name in CONFIGS), *sorted(folder.glob("*.y*ml"))):
-        if not path.is_file():
-            continue
-        try:
-            document = yaml.safe_load(read_text(path))
-        except (yaml.YAMLError, OSError):
-            continue  # not a description; without any, names come from class lists or from the ids
-        if isinstance(document, dict) and "names" in document:
-            return document
-    darknet = folder / "obj.data"
-    if darknet.is_file():
-        pairs = (line.partition("=") for line in read_text(darknet).splitlines())
-        known = {key.strip(): value.strip() for key, _, value in pairs}
-        return {"train": known.get("train"), "val": known.get("valid"), "test": known.get("test")}
-    return {}
-
-
-def class_names(folder: Path, config: Mapping[str, Any]) -> tuple[str, ...] | None:
-    """Return the class names in id order, or None where nobody tells them; gaps in ids are named by number."""
-    names = config.get("names")
-    if isinstance(names, str):
-        path = inside(folder, names)
-        names = read_names(path) if path and path.is_file() else None
-    if isinstance(names, Mapping) and all(str(key).isdigit() for key in names):
-        by_id = {int(key): str(value) for key, value in names.items()}
-        return tuple(by_id.get(i, str(i)) for i in range(max(by_id, default=-1) + 1))
-    if isinstance(names, list | tuple):
-        return tuple(map(str, names))
-    for name in NAME_LISTS:
-        for path in (folder / name, folder / "labels" / name):
-            if path.is_file():
-                return read_names(path)
-    return None
-
-
 def sniff_task(folder: Path) -> str | None:
     """Return which YOLO task `folder` holds labels of, or None where it holds none; a cheap look."""
     config = read_config(folder)
-    if config.get("task") in TASKS:
-        return str(config["task"])
+    task = config.get("task")
+    if isinstance(task, str) and task in TASKS:
+        return task
     widths: set[int] = set()
     files = 0
     for relative in islice(walk_near(folder, _is_part), _SNIFFED_ENTRIES):
@@ -190,12 +151,17 @@ def _entries(folder: Path, config: Mapping[str, Any]) -> Iterator[tuple[str, str
             trimmed = text.removeprefix("data/") if text.endswith(".txt") else text  # darknet runs one folder above
             for base in (str(config.get("path") or "."), "."):
                 tried = (f"{base}/{text}", text.replace("../", ""), trimmed)
-                found = next((p for t in tried if (p := inside(folder, t)) and p.exists()), None)
+                found = next((p for t in tried if (p := inside(folder, t)) and _usable(folder, p)), None)
                 if found:
                     yield split, found.relative_to(folder).as_posix()
                     break
-        if (folder / f"{split}.txt").is_file():
+        if _usable(folder, folder / f"{split}.txt"):
             yield split, f"{split}.txt"
+
+
+def _usable(folder: Path, path: Path) -> bool:
+    """Tell whether a path is a folder or a regular file of the dataset, links followed."""
+    return within(folder, path) and (path.is_dir() or path.is_file())
 
 
 def _listed(folder: Path, entry: str, images: tuple[str, ...]) -> Iterator[str]:

@@ -190,9 +190,9 @@ def test_shapes_the_config_cannot_hold_are_written_as_the_nearest_and_counted() 
     ), (Tag("good"),))  # fmt: skip
     result, losses = to_result(sample, ONLY_BOXES)
     assert dict(losses) == {
-        "mask written as rectangle": 1,
+        "mask written as the upright rectangle around it": 1,
         "keypoint: no control of the labelling config can hold it, left out": 1,
-        "polygon written as rectangle": 1,
+        "polygon written as the smallest turned rectangle around it": 1,
         "tag: the labelling config has no Choices for it, left out": 1,
     }
     regions, _ = regions_of(result, ONLY_BOXES, SIZE)

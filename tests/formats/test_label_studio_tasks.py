@@ -75,7 +75,9 @@ def test_the_summary_says_exactly_what_was_left_out() -> None:
     words = "1,002 tasks: 150 unlabelled, 38 skipped"
     assert selection.text() == f"814 of {words} (of the 814, 2 are empty background images)"
     assert selection.text(3, empty=0) == f"811 of {words}, 3 unreadable images"
-    assert selection.text(1, empty=1) == f"813 of {words}, 1 unreadable image (of the 813, 1 is an empty background image)"
+    assert (
+        selection.text(1, empty=1) == f"813 of {words}, 1 unreadable image (of the 813, 1 is an empty background image)"
+    )
     assert selection.to_json(3)["exported"] == 811
     assert selection.to_json(3)["unreadable"] == 3
 

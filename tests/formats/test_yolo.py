@@ -1,5 +1,6 @@
 """YOLO: what is written, and every layout in which such datasets are found."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import yaml
 from written import LABELS, box, picture, sample, write
 
 from backend.core import rle
+from backend.core.errors import UsageError
 from backend.core.geometry import bounds_of, outline
 from backend.core.model import Box, Polygon, Region, RotatedBox, Sample, Skipped
 from backend.formats import FORMATS
@@ -307,10 +309,62 @@ def test_missing_labels_are_background_and_strays_are_told(tmp_path: Path) -> No
 
 
 def test_a_linked_image_folder_is_followed_once(tmp_path: Path) -> None:
-    picture(tmp_path / "elsewhere/train/a.png")
-    (tmp_path / "set").mkdir()
-    (tmp_path / "set/images").symlink_to(tmp_path / "elsewhere")
-    (tmp_path / "elsewhere/loop").symlink_to(tmp_path / "elsewhere")
+    picture(tmp_path / "set/stored/train/a.png")
+    (tmp_path / "set/images").symlink_to(tmp_path / "set/stored")
+    (tmp_path / "set/stored/loop").symlink_to(tmp_path / "set/stored")
     put(tmp_path / "set/labels/train/a.txt", "0 0.5 0.5 0.1 0.1")
     put(tmp_path / "set/data.yaml", "names: [x]")
     assert len(only(tmp_path / "set").regions) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        ("names: [x", "line 1"),
+        ("names: [x]\ntrain: !!python/name:os.system ''", "line 2: could not determine a constructor"),
+        ("names: " + "[" * 5000 + "]" * 5000, "nested more than 32 levels deep"),
+        ("names: [x]\nnames: [y]", "line 2: the key 'names' stands twice"),
+        ("a: &a [x, x]\nb: &b [*a, *a]\nnames: &c [*b, *c]", "alias"),
+        ("names: [x, null]", "class 1 is None, not a name"),
+        ("names: {0: no}", "class 0 is False, not a name"),
+        ("names: {0: [x]}", "not a name"),
+        ("names: {1000000000: x}", "id 1000000000 is beyond 9999"),
+        ("names: {x: 0}", "'x' is no class id"),
+        ("names: 3", "3 is no list"),
+        (f"names: [{'x' * 201}]", "a name of 201 characters"),
+    ],
+)
+def test_a_description_that_cannot_be_read_is_refused(text: str, cause: str, tmp_path: Path) -> None:
+    picture(tmp_path / "images/a.png")
+    put(tmp_path / "labels/a.txt", "0 0.5 0.5 0.1 0.1")
+    put(tmp_path / "data.yaml", text)
+    with pytest.raises(UsageError, match=re.escape(cause)) as error:
+        recognise(tmp_path)
+    assert str(tmp_path / "data.yaml") in str(error.value) and error.value.fix and len(str(error.value)) < 400
+
+
+def test_a_bomb_of_aliases_is_refused(tmp_path: Path) -> None:
+    levels = "".join(f"a{k}: &a{k} [{', '.join([f'*a{k - 1}'] * 9)}]\n" for k in range(1, 9))
+    put(tmp_path / "data.yaml", f"a0: &a0 [x]\n{levels}names: *a8")
+    with pytest.raises(UsageError, match="more than 100000 values"):
+        YOLO.open(tmp_path)
+
+
+def test_another_tools_yaml_is_no_description(tmp_path: Path) -> None:
+    put(tmp_path / "compose.yaml", "services: !custom [")
+    put(tmp_path / "classes.txt", "x\n")
+    assert YOLO.open(tmp_path).labels == ("x",)
+
+
+def test_without_names_an_absurd_class_id_skips_its_image(tmp_path: Path) -> None:
+    picture(tmp_path / "images/a.png")
+    put(tmp_path / "labels/a.txt", "1000000000 0.5 0.5 0.1 0.1")
+    (item,) = items(tmp_path)
+    assert isinstance(item, Skipped) and "class id 1000000000" in item.reason
+
+
+def test_names_with_line_breaks_become_one_line(tmp_path: Path) -> None:
+    item = one(tmp_path, "0 0.5 0.5 0.1 0.1", names='names: ["a\\nb\\tc", y]')
+    assert isinstance(item, Sample) and item.regions[0].label == "a b c"
+    assert YOLO.open(tmp_path).labels == ("a b c", "y")
+    assert YOLO.open(tmp_path).notes == ("the label 'a\\nb\\tc' has characters that no line can hold: read as 'a b c'",)

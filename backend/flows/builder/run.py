@@ -55,7 +55,7 @@ def build(request: Request, engine: sa.Engine, progress: Progress, *, dry_run: b
             sweep(request.partial)
             planned = _index_and_plan(request, engine, request.work, listing, (pool, progress))
             _render(Job(request.partial, request.recipe, request.formats, listing.classes), planned, pool, progress)
-            report = Report(request.folder, warnings=_warnings(listing, planned))
+            report = Report(request.folder, warnings=_warnings(request, listing, planned))
             finish(request, listing.classes, identity, report, (pool, progress))
             if request.project and request.recipe.split:  # without a split rule nothing was decided that should last
                 remember_splits(engine, request.project, planned.splits)
@@ -172,9 +172,9 @@ def _render(job: Job, planned: Planned, pool: Pool, progress: Progress) -> None:
     pool.run(render_shard, [(job, n) for n in missing], progress, ("augmenting", done, planned.sources))
 
 
-def _warnings(listing: Listing, planned: Planned) -> list[str]:
+def _warnings(request: Request, listing: Listing, planned: Planned) -> list[str]:
     dropped = [f"label {label!r}: {n} regions left out, as the recipe says" for label, n in listing.dropped.items()]
-    return [*dropped, *planned.notes, *planned.warnings]
+    return [*request.dataset.notes, *dropped, *planned.notes, *planned.warnings]
 
 
 def _dry_run(request: Request, engine: sa.Engine, work: Path, listing: Listing, tools: tuple[Pool, Progress]) -> Report:
@@ -183,7 +183,7 @@ def _dry_run(request: Request, engine: sa.Engine, work: Path, listing: Listing, 
     planned = _index_and_plan(request, engine, work, listing, tools)
     report.sources, report.splits, report.skipped = planned.sources, planned.images, planned.skipped
     report.images = planned.images.total()
-    report.warnings = _warnings(listing, planned)
+    report.warnings = _warnings(request, listing, planned)
     report.estimate = estimate(job, planned, request.workers)
     return report
 
