@@ -17,7 +17,8 @@ from backend.core.geometry import bounds_of, ring_area
 from backend.core.model import Box, Dataset, Mask, Region, Sample, Stream
 from backend.formats.base import SPLITS, Classes, Losses, class_id, split_folder
 from backend.formats.clean_names import with_clean_names
-from backend.formats.coco_read import documents, is_coco, label_names, samples
+from backend.formats.coco_files import documents, is_coco, label_names
+from backend.formats.coco_read import samples
 from backend.formats.holds import count_extras, hold_rings, inside_box
 from backend.formats.unread import with_unread
 from backend.imaging.files import write_atomic

@@ -1,19 +1,19 @@
 """Reading COCO as it is found: any JSON with images and annotations, images wherever its names lead."""
 
-import json
 import math
-import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from typing import Any
 
 from backend.core import rle
-from backend.core.errors import UsageError
+from backend.core.errors import shown
 from backend.core.geometry import iou, tight_box
 from backend.core.model import Attribute, Mask, Origin, Region, Sample, Shape, Skipped
 from backend.formats.base import split_of
+from backend.formats.coco_files import Document, category_names, entries, image_ids, key
 from backend.formats.reading import (
+    FARTHEST,
     Corners,
     Header,
     Repairs,
@@ -25,86 +25,11 @@ from backend.formats.reading import (
     read_number,
     read_rings,
 )
-from backend.formats.walk import images_below, read_text, within
+from backend.formats.walk import images_below
 
 Json = dict[str, Any]
 
-_LISTS = re.compile(rb'"(images|annotations)"\s*:\s*\[')
-_HEAD = 1 << 16
 _PLACES = ("", "images", "JPEGImages", "data", "train", "val", "test", "valid", "train2017", "val2017", "test2017")
-
-
-class Document(NamedTuple):
-    """One annotation file: its path below the root, the split its name tells, its content."""
-
-    relative: str
-    split: str | None
-    content: Json
-
-
-def is_coco(folder: Path) -> bool:
-    """Tell whether a folder holds a COCO annotation file; a cheap look."""
-    return next(_paths(folder), None) is not None
-
-
-def _paths(folder: Path) -> Iterator[Path]:
-    """Yield the annotation files; beside 'instances_*.json', others of that folder (captions, ...) are not read."""
-    parts = sorted(place for place in folder.glob("*/") if split_of(place.name) or place.name.lower() == "labels")
-    for place in (folder / "annotations", folder, *parts):
-        found = [
-            path
-            for path in sorted(place.glob("*.json"))
-            if path.is_file() and within(folder, path) and _looks_like_coco(path)
-        ]
-        instances = [path for path in found if path.name.startswith("instances")]
-        yield from instances or found
-
-
-def _looks_like_coco(path: Path) -> bool:
-    try:
-        with path.open("rb") as stream:
-            head = stream.read(_HEAD)
-            stream.seek(max(0, path.stat().st_size - _HEAD))
-            return bool(_LISTS.search(head) or _LISTS.search(stream.read()))
-    except OSError:
-        return False
-
-
-def documents(folder: Path) -> tuple[Document, ...]:
-    """Return the annotation files of a folder, parsed.
-
-    Raises:
-        UsageError: one of them is not JSON of COCO's form.
-    """
-    return tuple(_document(folder, path) for path in _paths(folder))
-
-
-def _document(folder: Path, path: Path) -> Document:
-    try:
-        content = json.loads(read_text(path))
-    except (ValueError, OSError, RecursionError) as error:
-        msg = f"{path}: not a readable JSON file: {error}"
-        raise UsageError(msg, fix="repair or remove this file") from error
-    lists = ("images", "annotations", "categories")
-    if not isinstance(content, dict) or not all(isinstance(content.get(key, []), list) for key in lists):
-        msg = f"{path}: COCO keeps lists under {', '.join(lists)}, this file does not"
-        raise UsageError(msg, fix="repair or remove this file")
-    words = [*re.split(r"[^A-Za-z0-9]+", path.stem), path.parent.name]
-    split = next((s for word in words if (s := split_of(word))), None)
-    return Document(path.relative_to(folder).as_posix(), split, content)
-
-
-def _entries(document: Document, key: str) -> list[Json]:
-    return [entry for entry in document.content.get(key, ()) if isinstance(entry, dict)]
-
-
-def _names(document: Document) -> dict[Any, str]:
-    return {entry.get("id"): str(entry.get("name", entry.get("id"))) for entry in _entries(document, "categories")}
-
-
-def label_names(found: Iterable[Document]) -> tuple[str, ...]:
-    """Return the category names in the order of the files; their ids may have gaps."""
-    return tuple(dict.fromkeys(name for document in found for name in _names(document).values()))
 
 
 class Places:
@@ -136,7 +61,8 @@ def samples(folder: Path, found: Sequence[Document]) -> Iterator[Sample | Skippe
     read_from: dict[str, str] = {}
     for document in found:
         listed: defaultdict[str, list[Json]] = defaultdict(list)
-        for entry in _entries(document, "images"):
+        shared = {number for number, count in image_ids(document).items() if count > 1}
+        for entry in entries(document, "images"):
             name = str(entry.get("file_name") or "")
             image = places.find(name, document) if name else None
             if image is None:
@@ -147,13 +73,20 @@ def samples(folder: Path, found: Sequence[Document]) -> Iterator[Sample | Skippe
             else:
                 listed[image].append(entry)
         annotations = _by_image(document)
-        for image, entries in listed.items():
+        for image, listings in listed.items():
             read_from[image] = document.relative
+            ids = [key(entry.get("id")) for entry in listings]
+            if shared.intersection(ids):
+                number = next(i for i in ids if i in shared)
+                yield Skipped(image, f"{document.relative} gives its id {shown(number)} to another image too")
+                continue
             header = read_header(folder, image)
             if isinstance(header, Skipped):
                 yield header
             else:
-                yield _Reader(folder, document, header).sample([(e, annotations.get(e.get("id"), [])) for e in entries])
+                yield _Reader(folder, document, header).sample(
+                    [(entry, annotations.get(number, [])) for entry, number in zip(listings, ids, strict=True)]
+                )
     yield from (
         Skipped(i, "in the folder, but not listed in any annotation file") for i in places.images - read_from.keys()
     )
@@ -161,8 +94,8 @@ def samples(folder: Path, found: Sequence[Document]) -> Iterator[Sample | Skippe
 
 def _by_image(document: Document) -> Mapping[Any, list[Json]]:
     grouped: defaultdict[Any, list[Json]] = defaultdict(list)
-    for annotation in _entries(document, "annotations"):
-        grouped[annotation.get("image_id")].append(annotation)
+    for annotation in entries(document, "annotations"):
+        grouped[key(annotation.get("image_id"))].append(annotation)
     return grouped
 
 
@@ -171,7 +104,7 @@ class _Reader:
 
     def __init__(self, folder: Path, document: Document, header: Header) -> None:
         self.folder, self.document, self.header = folder, document, header
-        self.names = _names(document)
+        self.names = category_names(document)
         self.repairs = Repairs()
 
     def sample(self, listings: list[tuple[Json, list[Json]]]) -> Sample | Skipped:
@@ -198,13 +131,12 @@ class _Reader:
         )
 
     def _refusal(self, entry: Json, annotations: list[Json]) -> str | None:
-        unknown = [a for a in annotations if a.get("category_id") not in self.names]
+        unknown = [a for a in annotations if key(a.get("category_id")) not in self.names]
         if unknown:
-            return (
-                f"category id {unknown[0].get('category_id')!r} is not among the categories of {self.document.relative}"
-            )
+            number = shown(unknown[0].get("category_id"))
+            return f"category id {number} is not among the categories of {self.document.relative}"
         width, height = read_number(entry.get("width")), read_number(entry.get("height"))
-        told = (int(width), int(height)) if math.isfinite(width + height) and width > 0 and height > 0 else None
+        told = (int(width), int(height)) if 0 < width <= FARTHEST and 0 < height <= FARTHEST else None
         boxes = [_corners(a) for a in annotations if a.get("bbox")]
         return check_size(told, self.header, extent_of(boxes), self.repairs)
 
@@ -219,7 +151,7 @@ class _Reader:
         if shape is None:
             return None
         score = read_number(annotation.get("score"))
-        label = self.names[annotation["category_id"]]
+        label = self.names[key(annotation["category_id"])]
         return Region(
             str(annotation.get("id", "")),
             label,

@@ -15,6 +15,8 @@ from backend.imaging.decode import Probe, probe
 
 NOISE = 0.01  # pixels a coordinate may lie beyond the frame without being worth a word
 
+FARTHEST = 1e7  # pixels from the corner that a coordinate may lie; beyond, areas are no longer exact
+
 Size = tuple[int, int]  # width, height in pixels
 Corners = tuple[float, float, float, float]  # x0, y0, x1, y1 in pixels, not checked yet
 
@@ -51,13 +53,13 @@ def read_number(text: str | float | None) -> float:
     """Return a number from text ('12', ' 12.5 ', '1e3'); what is no number gives NaN."""
     try:
         return float(text) if text is not None else math.nan
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return math.nan
 
 
 def read_box(corners: Corners, size: Size, repairs: Repairs) -> Box | None:
     """Return the valid part of a box given as x0, y0, x1, y1 in pixels, or None where nothing is left."""
-    if not all(map(math.isfinite, corners)):
+    if not all(-FARTHEST <= corner <= FARTHEST for corner in corners):  # NaN is not either
         repairs.region(NO_NUMBERS)
         return None
     x0, y0, x1, y1 = corners
@@ -78,7 +80,7 @@ def read_box(corners: Corners, size: Size, repairs: Repairs) -> Box | None:
 def read_rings(rings: Sequence[Sequence[tuple[float, float]]], size: Size, repairs: Repairs) -> Polygon | None:
     """Return the valid part of a polygon's outer rings in pixels, or None where nothing is left."""
     arrays: list[Points] = [np.asarray(ring, dtype=float).reshape(-1, 2) for ring in rings if len(ring) >= 3]
-    if not all(np.isfinite(ring).all() for ring in arrays):
+    if not all((np.abs(ring) <= FARTHEST).all() for ring in arrays):
         repairs.region(NO_NUMBERS)
         return None
     arrays = [_snap(ring, size) for ring in arrays]

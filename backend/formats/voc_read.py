@@ -28,6 +28,7 @@ ATTRIBUTES = ("truncated", "difficult", "occluded", "pose")
 NAME_LISTS = ("classes.txt", "labels.txt")
 
 _NEUTRAL = {"jpegimages", "images", "image", "imgs", "annotations", "annotation", "xml", "xmls", "labels"}
+_ANNOTATED = {"annotations", "annotation"}
 _MASKS = {CLASS_FOLDER.lower(), OBJECT_FOLDER.lower()}
 _SNIFFED, _HEAD = 100_000, 2000
 _SANE = 10**9  # no image has a side of that many pixels
@@ -105,10 +106,15 @@ def _says(name: str, text: str) -> bool:
 
 
 def has_annotations(folder: Path) -> bool:
-    """Tell whether a folder holds XML whose root is <annotation>; a cheap look."""
+    """Tell whether a folder holds XML whose root is <annotation>, or any in a folder of annotations; a cheap look."""
     near = walk_near(folder, lambda name: name.lower() in _NEUTRAL or split_of(name) is not None)
     found = (path for path in islice(near, _SNIFFED) if path.lower().endswith(".xml"))
-    return any(b"<annotation" in (folder / path).read_bytes()[:_HEAD] for path in islice(found, 5))
+    return any(_ANNOTATED & _folders(path) or b"<annotation" in _head(folder / path) for path in islice(found, 5))
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        return stream.read(_HEAD)
 
 
 def read_layout(folder: Path) -> Layout:

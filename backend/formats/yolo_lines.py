@@ -15,6 +15,7 @@ from backend.core.model import Box, Region, RotatedBox, Sample, Shape
 from backend.formats.base import Losses
 from backend.formats.holds import hold_box, hold_quad, hold_rings
 from backend.formats.reading import (
+    FARTHEST,
     NO_AREA,
     NO_NUMBERS,
     NOISE,
@@ -148,7 +149,7 @@ def read_quad(points: Points, size: Size, repairs: Repairs) -> Box | RotatedBox 
 
     The first edge is the width, so a box keeps its direction; a rotated box may reach beyond the frame.
     """
-    if not np.isfinite(points).all():
+    if not (np.abs(points) <= FARTHEST).all():
         repairs.region(NO_NUMBERS)
         return None
     if ring_area(points) == 0:

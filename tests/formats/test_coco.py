@@ -253,3 +253,36 @@ def test_entries_that_are_no_objects_are_passed_over(tmp_path: Path) -> None:
 def test_a_mask_covers_its_pixels_only(tmp_path: Path) -> None:
     item = annotated(tmp_path, segmentation={"size": [48, 64], "counts": [48 * 64]}, bbox=[1, 1, 5, 5])
     assert item.regions[0].shape == Box(1, 1, 6, 6) and not isinstance(item.regions[0].shape, Mask)
+
+
+def test_an_image_id_given_twice_skips_both_images(tmp_path: Path) -> None:
+    picture(tmp_path / "images" / "b.png")
+    picture(tmp_path / "images" / "c.png")
+    images = [{"id": n, "file_name": f"{f}.png", "width": 64, "height": 48} for n, f in ((1, "a"), (1, "b"), (2, "c"))]
+    items = foreign(tmp_path, images=images)
+    assert [(i.item, i.reason) for i in items if isinstance(i, Skipped)] == [
+        (f"images/{f}.png", "annotations/instances_default.json gives its id 1 to another image too") for f in "ab"
+    ]
+    assert [i.id for i in items if isinstance(i, Sample)] == ["images/c.png"]
+
+
+def test_a_category_id_given_twice_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="category id 1 means both 'r' and 'q'") as error:
+        foreign(tmp_path, categories=[{"id": 1, "name": "r"}, {"id": 1, "name": "q"}])
+    assert "instances_default.json" in str(error.value) and error.value.fix
+
+
+def test_ids_that_are_lists_do_not_stop_the_run(tmp_path: Path) -> None:
+    (item,) = foreign(
+        tmp_path,
+        images=[{"id": [1], "file_name": "a.png"}],
+        annotations=[{"image_id": {}, "category_id": [3]}],
+        categories=[{"id": [3], "name": "x"}],
+    )
+    assert isinstance(item, Sample) and not item.regions
+
+
+def test_coordinates_beyond_all_reason_are_left_out_with_a_note(tmp_path: Path) -> None:
+    item = annotated(tmp_path, segmentation=[[1e308, 1, 2, 3, 1e308, 5]])
+    assert [type(region.shape) for region in item.regions] == [Box]
+    assert item.notes == ("1 x a region had coordinates that are no numbers and was left out",)

@@ -11,6 +11,7 @@ from backend.core import rle
 from backend.core.geometry import tight_box
 from backend.core.model import Box, Mask, Polygon, Region, Sample, Skipped
 from backend.formats.base import Classes
+from backend.formats.recognise import open_dataset
 from backend.formats.voc import VOC, to_integers
 from backend.formats.voc_masks import palette
 from backend.formats.voc_read import parse_annotation
@@ -206,6 +207,14 @@ def test_korean_windows_encoding_is_read(head: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["", "<annotation>", "<html></html>", "no xml", "\x00\x01"])
 def test_a_broken_xml_skips_its_image_with_the_reason(text: str, tmp_path: Path) -> None:
     item = foreign(tmp_path, text)
+    assert isinstance(item, Skipped) and "Annotations/a.xml cannot be read" in item.reason
+
+
+def test_a_folder_of_annotations_that_hold_none_is_not_one_of_background(tmp_path: Path) -> None:
+    picture(tmp_path / "JPEGImages/a.png")
+    (tmp_path / "Annotations").mkdir()
+    (tmp_path / "Annotations/a.xml").write_text("<a>" * 200_000)
+    (item,) = open_dataset(tmp_path).samples
     assert isinstance(item, Skipped) and "Annotations/a.xml cannot be read" in item.reason
 
 
