@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from backend.commands.terminal import Outcome, TerminalProgress, run
 from backend.core.errors import UsageError
+from backend.core.losses import loss_lines
 
 if TYPE_CHECKING:
     from backend.flows.augment import Options
@@ -79,7 +80,7 @@ def convert(source: Path, target: Path, to: str, *, as_json: bool) -> None:
 
         report = flow(source, target, to, progress)
         text = [f"{target}: {report.counts['images']} images, {report.counts['regions']} regions as {to}"]
-        text += [f"loss: {reason}: {number}" for reason, number in sorted(report.losses.items())]
+        text += [f"loss: {line}" for line in loss_lines(report.losses, {}, to)]
         skipped = [(s.item, s.reason) for s in report.skipped]
         more = {"losses": dict(report.losses), "certificate": report.certificate}
         return Outcome(text, str(target), report.counts, skipped, list(report.notes), 3 if skipped else 0, more)

@@ -1,6 +1,8 @@
 """A build's report as an outcome: the same numbers for people and for machines."""
 
+from backend.commands.lines import duration
 from backend.commands.terminal import Outcome
+from backend.core.losses import loss_lines
 from backend.flows.builder.model import Report
 
 
@@ -32,7 +34,9 @@ def _built(report: Report) -> list[str]:
     if report.gave_up:
         lines.append(f"given up    {len(report.gave_up)} variants (skipped.jsonl says why)")
     for key, losses in report.losses.items():
-        lines += [f"loss        {key}: {reason}: {number}" for reason, number in sorted(losses.items())]
+        lines += [
+            f"loss        {key}: {text}" for text in loss_lines(losses, report.losses_of_variants.get(key, {}), key)
+        ]
     for part in report.certificate.get("formats", ()):
         lines.append(
             f"verified    {part['format']}: {part['images']} images, {part['regions']} regions, "
@@ -54,9 +58,5 @@ def _planned(report: Report) -> list[str]:
     return [
         f"would write {report.folder}",
         f"images      {report.images} from {report.sources} sources ({_splits(report)})",
-        f"estimate    about {_duration(seconds)} and {size / 1e6:.1f} MB",
+        f"estimate    about {duration(seconds)} and {size / 1e6:.1f} MB",
     ]
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"

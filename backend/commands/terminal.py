@@ -29,6 +29,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from backend.commands.lines import ProgressLines
 from backend.core.errors import Cancelled, LabelLoomError
 
 if TYPE_CHECKING:
@@ -129,14 +130,12 @@ def _log_to_file(folder: Path) -> Path | None:
 
 
 class TerminalProgress:
-    """Progress bars with ETA on a terminal; elsewhere a line now and then. Ctrl-C becomes `Cancelled`."""
+    """Progress bars with ETA on a terminal; elsewhere a line every few seconds. Ctrl-C becomes `Cancelled`."""
 
-    EVERY = 10.0  # seconds between lines when stderr is not a terminal
-
-    def __init__(self, bars: Progress | None) -> None:
+    def __init__(self, bars: Progress | None, lines: ProgressLines) -> None:
         self._bars = bars
+        self._lines = lines
         self._tasks: dict[str, TaskID] = {}
-        self._last = time.monotonic()
         self._interrupted = False
 
     def interrupt(self, _signal: int, _frame: FrameType | None) -> None:
@@ -160,9 +159,8 @@ class TerminalProgress:
                 self._finish_phases()
                 self._tasks[phase] = self._bars.add_task(phase, total=total)
             self._bars.update(self._tasks[phase], completed=done, total=total)
-        elif time.monotonic() - self._last > self.EVERY:
-            self._last = time.monotonic()
-            stderr.print(f"{phase}: {done}" + (f" of {total}" if total else ""), highlight=False)
+        else:
+            self._lines.update(phase, done, total)
 
     def _finish_phases(self) -> None:
         """Fill the bars of earlier phases: one that never knew its total would run for ever."""
@@ -172,10 +170,12 @@ class TerminalProgress:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Hide the bars while something else writes to the terminal."""
+        """Hide the bars, or tell nothing, while something else writes to the terminal."""
+        self._lines.quiet = True
         if self._bars:
             self._bars.stop()
         yield
+        self._lines.quiet = False
         if self._bars:
             self._bars.start()
 
@@ -195,11 +195,16 @@ def _progress() -> Iterator[TerminalProgress]:
             console=stderr,
         )
         bars.start()
-    progress = TerminalProgress(bars)
+    lines = ProgressLines(lambda text: stderr.print(text, markup=False, highlight=False))
+    progress = TerminalProgress(bars, lines)
     before = signal.signal(signal.SIGINT, progress.interrupt)
+    if not bars:
+        lines.start()
     try:
         yield progress
     finally:
         signal.signal(signal.SIGINT, before)
         if bars:
             bars.stop()
+        else:
+            lines.stop()

@@ -10,6 +10,7 @@ from xml.sax.saxutils import quoteattr
 
 from backend.core.codec import digest, region_to_json
 from backend.core.errors import ImageError, UsageError
+from backend.core.losses import loss_lines
 from backend.core.model import Box, Dataset, Ellipse, Keypoint, Mask, Polygon, RotatedBox, Sample, Shape, Skipped
 from backend.core.progress import Progress
 from backend.flows.derived_project import TITLE, free_title
@@ -97,7 +98,7 @@ def import_dataset(
     maker = _Maker(config, report, labelled=bool(dataset.labels), ground_truth=ground_truth)
     loaded = Loader(content, store, KEY, progress).run(maker.items(dataset.samples))
     report.created, report.present = loaded.created, len(maker.keys) - loaded.created
-    report.notes += [f"{number} x {reason}" for reason, number in sorted(maker.losses.items())]
+    report.notes += loss_lines(maker.losses, {}, "Label Studio")
     unknown = [label for label in dataset.labels if label not in config.labels]
     if unknown and maker.keys:
         names = ", ".join(unknown)

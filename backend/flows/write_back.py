@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from backend.core.codec import digest
+from backend.core.losses import loss_lines
 from backend.core.progress import Progress, Silent
 from backend.flows.dataset_dir import image_of, read_description, read_lines, recipe_of
 from backend.flows.derived_project import Derivation, find_or_create
@@ -32,7 +33,10 @@ _FATES = ("kept", "clipped", "dropped")
 
 @dataclass(frozen=True, slots=True)
 class WriteBackReport:
-    """What was written. of: images of the dataset; losses: what the project's controls could not hold, by reason."""
+    """What was written.
+
+    of: images of the dataset; losses: what the project's controls could not hold, by reason, variants included.
+    """
 
     project_id: int
     url: str
@@ -42,6 +46,7 @@ class WriteBackReport:
     created: int
     removed: int
     losses: Counter[str] = field(default_factory=Counter)
+    losses_of_variants: Counter[str] = field(default_factory=Counter)
 
     def lines(self) -> list[str]:
         """Return the report for people."""
@@ -50,7 +55,8 @@ class WriteBackReport:
         )
         new = "" if self.created == self.tasks else f", {self.tasks - self.created:,} were there already"
         lines = [f"new project {self.url}  {self.title!r}", f"tasks       {self.tasks:,}{sample}{new}"]
-        return lines + [f"            {number:,} x {reason}" for reason, number in sorted(self.losses.items())]
+        lost = loss_lines(self.losses, self.losses_of_variants, "Label Studio")
+        return lines + [f"loss        new project: {text}" for text in lost]
 
     def to_json(self) -> Json:
         """Return the machine-readable form."""
@@ -62,6 +68,7 @@ class WriteBackReport:
             "of": self.of,
             "created": self.created,
             "losses": dict(sorted(self.losses.items())),
+            "losses_of_variants": dict(sorted(self.losses_of_variants.items())),
         }
 
 
@@ -113,9 +120,8 @@ def write_back(  # noqa: PLR0913 - each is an option of its own
     lines = (line for line in read_lines(dataset_dir) if line["file"] in wanted)
     items = maker.items(lines, dataset_dir, tuple(description["formats"]))
     loaded = Loader(content, store, KEY, progress or Silent()).run(items, len(wanted), new=new)
-    return WriteBackReport(
-        project.id, project.link, project.title, len(wanted), total, loaded.created, loaded.removed, maker.losses
-    )
+    numbers = len(wanted), total, loaded.created, loaded.removed
+    return WriteBackReport(project.id, project.link, project.title, *numbers, maker.losses, maker.losses_of_variants)
 
 
 def _limit(sample: int | None, description: Json) -> int | None:
@@ -133,6 +139,7 @@ class _Maker:
         self._as_predictions = as_predictions
         self._client = client
         self.losses: Counter[str] = Counter()
+        self.losses_of_variants: Counter[str] = Counter()
 
     @cached_property
     def _users(self) -> dict[str, int]:
@@ -140,8 +147,9 @@ class _Maker:
 
     def items(self, lines: Iterable[Json], folder: Path, formats: tuple[str, ...]) -> Iterator[Item]:
         for line in lines:
-            result, losses = to_result(line_to_sample(line), self._config)
+            result, losses = to_result(line_to_sample(line), self._config, _once_turned_boxes(line))
             self.losses.update(losses)
+            self.losses_of_variants.update(losses if line["variant"] else {})
             yield Item(line["file"], line["file"], image_of(folder, line, formats), partial(self._task, line, result))
 
     def _task(self, line: Json, result: list[Json], url: str) -> Json:
@@ -156,6 +164,12 @@ class _Maker:
         if author is not None:
             annotation["completed_by"] = author
         return {"data": data, "annotations": [annotation]}
+
+
+def _once_turned_boxes(line: Json) -> frozenset[str]:
+    """Return the ids of regions that were turned boxes in the source, whatever they have become."""
+    regions = line["source"].get("regions") or ()
+    return frozenset(region["id"] for region in regions if region["shape"]["type"] == "rotated_box")
 
 
 def columns(line: Json) -> Json:

@@ -168,8 +168,8 @@ def tags_of(result: Iterable[Json], config: LabelConfig) -> tuple[Tag, ...]:
 def to_result(sample: Sample, config: LabelConfig, turned: Collection[str] = ()) -> tuple[list[Json], Counter[str]]:
     """Return the result list of an annotation, and what no control could hold as it is, by reason.
 
-    turned: ids of regions that were turned boxes once, as reasons then call them. A region goes to the control it was drawn with (its attribute `control`) where that can hold it, else to the first
-    one of the right kind that has its label.
+    A region goes to the control it was drawn with (its attribute `control`) where that can hold it, else to the first
+    one of the right kind that has its label. turned: ids of regions that were turned boxes before a step changed them.
     """
     entries: list[Json] = []
     losses: Counter[str] = Counter()
@@ -196,9 +196,7 @@ def _name(region: Region, turned: Collection[str]) -> str:
 def _as(shape: Shape, kind: Kind) -> str:
     if kind != "rectangle":
         return kind
-    return (
-        "the smallest turned rectangle around it" if isinstance(shape, Polygon) else "the upright rectangle around it"
-    )
+    return f"the {'smallest turned' if isinstance(shape, Polygon) else 'upright'} rectangle around it"
 
 
 def _home(region: Region, config: LabelConfig) -> Control | None:

@@ -92,6 +92,24 @@ def test_a_repeat_changes_nothing_and_other_data_makes_v2(ls: LabelStudio, new_p
     assert len(list(ls.tasks(one.project_id))) == 5
 
 
+def test_what_the_controls_cannot_hold_is_named_and_counted(ls: LabelStudio, new_project: Make, tmp_path: Path) -> None:
+    folder = noise_dataset(tmp_path / "d", 3)
+    lines = [json.loads(text) for text in (folder / "manifest.jsonl").read_text().splitlines()]
+    for one, variant in zip(lines, (0, 1, 2), strict=True):
+        drawn = one["regions"][0]
+        source = {**drawn, "shape": {"type": "rotated_box", "cxcywha": [30, 20, 20, 10, 20]}}
+        one["source"]["regions"] = [source] if variant else [drawn]
+        one["variant"] = variant
+        drawn["shape"] = {"type": "polygon", "parts": [[[10, 10], [30, 14], [34, 30], [14, 26]]]}
+    write_dataset(folder, lines)
+    report = write_back(ls, new_project(), folder, "sheared")
+    around = "written as the smallest turned rectangle around it"
+    assert report.lines()[2:] == [
+        f"loss        new project: 1 region: polygon {around}",
+        f"loss        new project: 2 regions (all in variants): turned box that a step sheared or bent {around}",
+    ]
+
+
 def test_predictions_count_nothing_as_done(ls: LabelStudio, new_project: Make, tmp_path: Path) -> None:
     folder = noise_dataset(tmp_path / "d", 3)
     report = write_back(ls, new_project(), folder, "as predictions", as_predictions=True)

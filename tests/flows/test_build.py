@@ -353,3 +353,14 @@ def test_a_refused_plan_leaves_nothing_in_the_way_of_the_next_try(tmp_path, sett
         run(source, tmp_path / "o", settings, recipe={"split": {"group_by": "camera"}}, workers=1)
     assert not list((tmp_path / "o").iterdir())
     assert run(source, tmp_path / "o", settings, workers=1).state == "built"
+
+
+def test_losses_tell_variants_apart(tmp_path: Path, settings: Settings) -> None:
+    source = make_yolo(tmp_path / "in", 3)
+    for label in (source / "labels").iterdir():  # a segment, which plain YOLO cannot hold
+        label.write_text("0 0.2 0.2 0.6 0.2 0.5 0.7\n")
+    recipe = {"steps": ["HorizontalFlip"], "split": {"train": 1, "val": 0, "test": 0}, "output": {"formats": ["yolo"]}}
+    report = run(source, tmp_path / "out", settings, workers=1, recipe=recipe)
+    reason = "polygon written as its bounding box"
+    assert (report.losses["yolo"][reason], report.losses_of_variants["yolo"][reason]) == (9, 6)
+    assert f"- yolo: 9 regions (6 of them in variants): {reason}" in (report.folder / "README.md").read_text()

@@ -180,6 +180,15 @@ def test_choices_are_tags() -> None:
     assert not losses
 
 
+def test_a_turned_box_that_is_none_any_more_is_not_called_a_polygon_that_somebody_drew() -> None:
+    sheared = Region("t", "cat", Polygon((((100, 100), (200, 130), (210, 230), (110, 200)),)))
+    result, losses = to_result(Sample("1", "", "a.jpg", 640, 480, (sheared,)), ONLY_BOXES, {"t"})
+    assert dict(losses) == {
+        "turned box that a step sheared or bent written as the smallest turned rectangle around it": 1
+    }
+    assert result[0]["value"]["rotation"] != 0
+
+
 def test_shapes_the_config_cannot_hold_are_written_as_the_nearest_and_counted() -> None:
     pixels = np.zeros((480, 640), bool)
     pixels[10:20, 30:50] = True

@@ -68,8 +68,9 @@ def _collect(request: Request, report: Report) -> list[Json]:
             report.gave_up.append(Skipped(line["gave_up"], line["reason"]))
             out.append({"gave_up": line["gave_up"], "reason": line["reason"]})
         elif "losses" in line:
-            for key, counts in line["losses"].items():
-                report.losses.setdefault(key, Counter()).update(counts)
+            for name, total in (("losses", report.losses), ("losses_of_variants", report.losses_of_variants)):
+                for key, counts in line[name].items():
+                    total.setdefault(key, Counter()).update(counts)
     return sorted(out, key=canonical)
 
 
@@ -121,13 +122,18 @@ def _describe(request: Request, classes: Classes, identity: Json, report: Report
         "counts": report.counts(),
         "selection": request.counts,
         "ledger": report.ledger.to_json(),
-        "losses": {key: dict(sorted(counts.items())) for key, counts in report.losses.items()},
+        "losses": _sorted(report.losses),
+        "losses_of_variants": _sorted(report.losses_of_variants),
         "warnings": report.warnings,
         "recipe": request.recipe.model_dump(mode="json"),
         "identity": identity,
         "versions": {"labelloom": __version__, **{name: version(name) for name in LIBRARIES}},
         "certificate": None,
     }
+
+
+def _sorted(losses: dict[str, Counter[str]]) -> Json:
+    return {key: dict(sorted(counts.items())) for key, counts in losses.items()}
 
 
 def _write_description(folder: Path, description: Json) -> None:

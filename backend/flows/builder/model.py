@@ -54,7 +54,8 @@ class Report:
     labels: Counter[str] = field(default_factory=Counter)
     variants: int = 0
     ledger: Summary = field(default_factory=Summary)
-    losses: dict[str, Counter[str]] = field(default_factory=dict)
+    losses: dict[str, Counter[str]] = field(default_factory=dict)  # by format and reason, variants included
+    losses_of_variants: dict[str, Counter[str]] = field(default_factory=dict)
     skipped: list[Skipped] = field(default_factory=list)
     gave_up: list[Skipped] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)

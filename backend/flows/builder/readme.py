@@ -4,6 +4,8 @@ from typing import Any
 
 import yaml
 
+from backend.core.losses import loss_lines
+
 Json = dict[str, Any]
 
 TRAIN = {
@@ -44,7 +46,7 @@ def dataset_readme(description: Json) -> str:
         "\n".join(f"- {reason}: {number}" for reason, number in ledger["reasons"].items()),
         "## Certificate",
         _certificate(description["certificate"]),
-        _losses(description["losses"]),
+        _losses(description["losses"], description["losses_of_variants"]),
         "## Train on it",
         "\n\n".join(TRAIN[key] for key in description["formats"]),
         "## Recipe",
@@ -71,6 +73,6 @@ def _certificate(certificate: Json) -> str:
     return "\n".join(rows)
 
 
-def _losses(losses: dict[str, dict[str, int]]) -> str:
-    rows = [f"- {key}: {reason}: {number}" for key, counts in losses.items() for reason, number in counts.items()]
+def _losses(losses: dict[str, dict[str, int]], in_variants: dict[str, dict[str, int]]) -> str:
+    rows = [f"- {key}: {line}" for key, counts in losses.items() for line in loss_lines(counts, in_variants[key], key)]
     return "What a format cannot hold:\n\n" + "\n".join(rows) if rows else ""

@@ -1,7 +1,7 @@
 """Phase 4: a planned source becomes its original and its variants, written in every format."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -56,12 +56,13 @@ class Renderer:
         """Render plan shard `number`; return how many sources it holds."""
         work = self.job.work
         entries = list(read_shard(shard_path(work, "plan", number)))
-        losses = {key: Counter[str]() for key in self.job.formats}
+        losses = Losses(self.job.formats)
         lines = [line for entry in entries for line in self._source(entry, losses)]
-        write_shard(shard_path(work, "done", number), [{"losses": losses}, *lines])
+        counts = {"losses": losses.all, "losses_of_variants": losses.of_variants}
+        write_shard(shard_path(work, "done", number), [counts, *lines])
         return len(entries)
 
-    def _source(self, entry: Json, losses: dict[str, Counter[str]]) -> Iterator[Json]:
+    def _source(self, entry: Json, losses: "Losses") -> Iterator[Json]:
         sample = read_sample(entry)
         item = sample.origin.uri or sample.name
         try:
@@ -100,7 +101,7 @@ class Renderer:
         encoded = encode(result.rgb, output.format, output.quality)
         return _Made(variant, result, encoded, EXTENSIONS[output.format])
 
-    def _write(self, entry: Json, sample: Sample, made: "_Made", losses: dict[str, Counter[str]]) -> Json:
+    def _write(self, entry: Json, sample: Sample, made: "_Made", losses: "Losses") -> Json:
         """Write one image in every format and return its manifest line.
 
         Raises:
@@ -113,7 +114,7 @@ class Renderer:
             sample, name=name, width=width, height=height, regions=drawn.regions, split=entry["split"], notes=()
         )
         try:
-            self._store(target, made.data, losses)
+            self._store(target, made, losses)
         except OSError as error:
             msg = f"cannot write below {self.job.folder}: {error.strerror}"
             raise LabelLoomError(msg, fix="free space or choose another --out, then run again to resume") from error
@@ -135,18 +136,32 @@ class Renderer:
             "ledger": [e.to_json() for e in drawn.ledger],
         }
 
-    def _store(self, target: Sample, data: bytes, losses: dict[str, Counter[str]]) -> None:
+    def _store(self, target: Sample, made: "_Made", losses: "Losses") -> None:
         """Write the image once, link it into the other formats, and write each format's labels."""
         first: Path | None = None
         for key in self.job.formats:
             folder = self.job.folder / key
             path = FORMATS[key].image_path(folder, target)
             if first is None:
-                write_atomic(path, data)
+                write_atomic(path, made.data)
                 first = path
             else:
                 link_or_copy(first, path)
-            losses[key].update(FORMATS[key].write_labels(folder, target, self.job.classes))
+            losses.add(key, FORMATS[key].write_labels(folder, target, self.job.classes), variant=made.variant > 0)
+
+
+class Losses:
+    """What the formats could not hold, by format and reason: of all images, and of variants alone."""
+
+    def __init__(self, formats: Iterable[str]) -> None:
+        self.all = {key: Counter[str]() for key in formats}
+        self.of_variants = {key: Counter[str]() for key in formats}
+
+    def add(self, key: str, counts: Counter[str], *, variant: bool) -> None:
+        """Count what one image lost in one format."""
+        self.all[key].update(counts)
+        if variant:
+            self.of_variants[key].update(counts)
 
 
 @dataclass(frozen=True, slots=True)
