@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from backend.augment.offer import HIDDEN, REFUSED
 from backend.augment.ops import OpFactory
 from backend.augment.transforms import Parameter, Transform, offered, transforms
+from backend.core.errors import shown
 from backend.core.recipe import Recipe, Step
 
 Extra = Mapping[str, OpFactory | None]
@@ -21,9 +22,18 @@ def problems(recipe: Recipe, extra: Extra) -> Iterator[str]:
     for part, steps in (("preprocess", recipe.preprocess), ("step", recipe.steps)):
         for position, step in enumerate(steps, 1):
             for problem in _step(step, extra):
-                yield f"{part} {position} {step.name}: {problem}"
+                yield f"{part} {position} {shown(step.name, quoted=False)}: {problem}"
             if part == "preprocess" and step.params.get("p", 1) != 1:
                 yield f"{part} {position} {step.name}: p: preprocessing is for every image; remove p"
+    yield from _variants(recipe)
+
+
+def _variants(recipe: Recipe) -> Iterator[str]:
+    most = recipe.most_variants
+    if most and not recipe.steps:
+        yield f"variants: {most} variants without any step would be copies; add steps, or write variants: 0"
+    if not most and not recipe.keep_originals:
+        yield "variants: 0 with keep_originals: false leaves nothing to write; change one of them"
 
 
 def _step(step: Step, extra: Extra) -> Iterator[str]:
@@ -117,7 +127,7 @@ def _flat(value: Any) -> Iterator[float]:
 
 
 def _needs(name: str, parameter: Parameter, value: Any) -> str:
-    return f"{name}: must be {parameter.accepts}, got {value!r}"
+    return f"{name}: must be {parameter.accepts}, got {shown(value)}"
 
 
 def _schema(step: Step, transform: Transform) -> Iterator[tuple[str, str]]:

@@ -4,16 +4,27 @@ This module knows the document's form only. Whether a step exists and its parame
 business (`backend.augment.catalog.check`), because it needs the augmentation library.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from backend.core.codec import digest
-from backend.core.errors import RecipeError
+from backend.core.errors import RecipeError, shown
 
 Splits = ("train", "val", "test")
+FORMATS = ("yolo", "yolo-obb", "yolo-seg", "voc", "coco", "folders")  # the keys of backend.formats.FORMATS
 
 
 class Step(NamedTuple):
@@ -23,7 +34,12 @@ class Step(NamedTuple):
     params: dict[str, Any]
 
 
-def _step(value: Any) -> Step:
+def read_step(value: Any) -> Step:
+    """Return the step that a document's entry says.
+
+    Raises:
+        ValueError: it is neither a name nor a mapping of one name.
+    """
     if isinstance(value, Step):
         return value
     if isinstance(value, str):
@@ -34,11 +50,11 @@ def _step(value: Any) -> Step:
             params = {}
         if isinstance(name, str) and isinstance(params, Mapping):
             return Step(name, dict(params))
-    msg = f"a step is written as 'Name: {{parameter: value}}', got {value!r}"
+    msg = f"a step is written as 'Name: {{parameter: value}}', got {shown(value)}"
     raise ValueError(msg)
 
 
-StepField = Annotated[Step, BeforeValidator(_step), PlainSerializer(lambda s: {s.name: s.params})]
+StepField = Annotated[Step, BeforeValidator(read_step), PlainSerializer(lambda s: {s.name: s.params})]
 
 
 class _Part(BaseModel):
@@ -64,11 +80,24 @@ class SplitRule(_Part):
             return {**data, "near_duplicates": "off"}
         return data
 
+    @field_validator("group_by")
+    @classmethod
+    def _is_expression(cls, value: str | None) -> str | None:
+        if value is not None and value.startswith("name:"):
+            try:
+                re.compile(value.removeprefix("name:"))
+            except (re.error, RecursionError, OverflowError) as error:
+                msg = f"{shown(value)} is not a regular expression: {error}"
+                raise ValueError(msg) from error
+        return value
+
     @model_validator(mode="after")
     def _sums_to_one(self) -> "SplitRule":
         total = self.train + self.val + self.test
         if abs(total - 1) > 1e-6:
-            msg = f"train + val + test must be 1, got {total:g}"
+            added = [f"{name} {getattr(self, name):g}" for name in Splits if name not in self.model_fields_set]
+            told = f", {' and '.join(added)} being added by default" if added else ""
+            msg = f"train + val + test must be 1, got {total:g}{told}"
             raise ValueError(msg)
         if self.train == 0:
             msg = "train must be more than 0"
@@ -103,6 +132,17 @@ class OutputRule(_Part):
     formats: tuple[str, ...] = Field(("yolo", "voc"), description="a list of formats such as [yolo, voc]")
     image: ImageRule = Field(ImageRule(), description="a mapping such as {format: jpeg, quality: 95}")
 
+    @field_validator("formats")
+    @classmethod
+    def _are_known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [name for name in value if name not in FORMATS]
+        if unknown or not value:
+            near = get_close_matches(unknown[0], FORMATS, n=1) if unknown else []
+            hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(FORMATS)}"
+            msg = f"unknown format {shown(unknown[0])}; {hint}" if unknown else f"none given; {hint}"
+            raise ValueError(msg)
+        return value
+
 
 Variants = Annotated[int, Field(ge=0, le=1000)]
 
@@ -131,15 +171,21 @@ class Recipe(_Part):
     steps: tuple[StepField, ...] = Field((), description="a list of steps, each 'Name: {parameter: value}'")
     output: OutputRule = Field(OutputRule(), description="a mapping such as {formats: [yolo, voc]}")
 
-    @model_validator(mode="after")
-    def _labels_apart(self) -> "Recipe":
+    @field_validator("labels")
+    @classmethod
+    def _are_apart(cls, value: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
         owner: dict[str, str] = {}
-        for new, olds in self.labels.items():
+        for new, olds in value.items():
             for old in olds:
                 if owner.setdefault(old, new) != new:
-                    msg = f"labels: '{old}' stands under both '{owner[old]}' and '{new}'; keep one"
+                    msg = f"{shown(old)} stands under both {shown(owner[old])} and {shown(new)}; keep one"
                     raise ValueError(msg)
-        return self
+        return value
+
+    @property
+    def most_variants(self) -> int:
+        """The largest number of variants that any image can get."""
+        return self.variants if isinstance(self.variants, int) else max(self.variants.values(), default=0)
 
     @property
     def drawing(self) -> dict[str, Any]:
@@ -221,7 +267,7 @@ def _problem(place: tuple[Any, ...], error: Any) -> str:
 def _words(place: tuple[Any, ...]) -> str:
     if len(place) > 1 and place[0] in {"steps", "preprocess"}:
         return f"{'step' if place[0] == 'steps' else 'preprocess'} {place[1] + 1}"
-    return ".".join(str(part) for part in place)
+    return ".".join(shown(part, quoted=False) for part in place)
 
 
 def _part_at(place: tuple[Any, ...]) -> type[BaseModel]:
@@ -243,7 +289,7 @@ def _accepts(place: tuple[Any, ...]) -> str:
 def _shown(value: Any) -> str:
     if isinstance(value, Mapping | list | tuple):
         return "a mapping" if isinstance(value, Mapping) else "a list"
-    return repr(value)
+    return shown(value)
 
 
 _PARTS: dict[tuple[type[BaseModel], Any], type[BaseModel]] = {

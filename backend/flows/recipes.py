@@ -1,14 +1,15 @@
 """Recipes: find by name or path, read, check."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
-import yaml
-
-from backend.core.errors import RecipeError, UsageError
-from backend.core.recipe import Recipe, parse_recipe
+from backend.core.errors import RecipeError, UsageError, shown
+from backend.core.recipe import Recipe, Step, parse_recipe, read_step
+from backend.core.yaml_text import read_yaml
 from backend.settings import Settings
 
 SUFFIXES = (".yaml", ".yml", ".json")
@@ -34,11 +35,11 @@ def list_recipes(settings: Settings) -> list[RecipeFile]:
 
 def _files(folder: Path) -> Iterator[Path]:
     if folder.is_dir():
-        yield from (path for path in sorted(folder.iterdir()) if path.suffix in SUFFIXES)
+        yield from (path for path in sorted(folder.iterdir()) if path.suffix in SUFFIXES and path.is_file())
 
 
 def _about(path: Path) -> str:
-    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     return lines[0].removeprefix("#").strip() if lines and lines[0].startswith("#") else ""
 
 
@@ -49,21 +50,62 @@ def load_recipe(given: str, settings: Settings) -> Recipe:
         RecipeError: the document is invalid.
         UsageError: there is no such file or name, or it cannot be read.
     """
-    path = Path(given)
-    if not path.exists():
-        named = {recipe.name: recipe.path for recipe in list_recipes(settings)}
-        if given not in named:
-            msg = f"no recipe file {given!r}, and no recipe of that name"
-            raise UsageError(msg, fix=f"names: {', '.join(named)}; or give a path")
-        path = named[given]
+    document = _read(_find(given, settings))
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
-    except yaml.YAMLError as error:
-        raise RecipeError([f"{path} is not YAML: {' '.join(str(error).split())}"]) from error
-    except (OSError, UnicodeDecodeError) as error:
-        msg = f"recipe {path} cannot be read: {error}"
-        raise UsageError(msg) from error
-    return parse_recipe(document)
+        return parse_recipe(document)
+    except RecipeError as error:
+        raise RecipeError([*error.problems, *_step_problems(document)]) from error
+
+
+def _find(given: str, settings: Settings) -> Path:
+    path = Path(given)
+    with suppress(OSError, ValueError):  # no file can have such a name
+        if path.is_dir():
+            msg = f"recipe {path} is a folder"
+            raise UsageError(msg, fix="give a recipe's file in it")
+        if path.exists():
+            return path
+    named = {recipe.name: recipe.path for recipe in list_recipes(settings)}
+    if given not in named:
+        msg = f"no recipe file {shown(given)}, and no recipe of that name"
+        raise UsageError(msg, fix=f"names: {', '.join(named)}; or give a path")
+    return named[given]
+
+
+def _read(path: Path) -> Any:
+    try:
+        return read_yaml(path.read_text(encoding="utf-8-sig"))
+    except UnicodeDecodeError as error:
+        msg = f"recipe {path} is not text in UTF-8"
+        raise UsageError(msg, fix="give a YAML or JSON file, saved as UTF-8") from error
+    except ValueError as error:
+        raise RecipeError([f"{path} is not YAML: {error}"], fix="correct the line") from error
+    except OSError as error:
+        msg = f"recipe {path} cannot be read: {error.strerror or error}"
+        raise UsageError(msg, fix="make it readable, or give another") from error
+
+
+def _step_problems(document: Any) -> list[str]:
+    """Return what is wrong with the steps of a document that is no recipe, so that all problems come at once."""
+    if not isinstance(document, Mapping):
+        return []
+    parts = {
+        part: [_step(item) for item in found]
+        for part in ("preprocess", "steps")
+        if isinstance(found := document.get(part), list)
+    }
+    if not any(parts.values()):
+        return []
+    from backend.augment.checks import problems
+
+    return list(problems(parse_recipe({**parts, "variants": 1 if parts.get("steps") else 0}), {}))
+
+
+def _step(item: Any) -> Step:
+    try:
+        return read_step(item)
+    except ValueError:
+        return Step("HorizontalFlip", {})  # its own problem is told already; it only holds the place
 
 
 def plain_recipe(name: str) -> Recipe:

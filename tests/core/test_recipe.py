@@ -4,7 +4,9 @@ import pytest
 import yaml
 
 from backend.core.errors import RecipeError
+from backend.core.recipe import FORMATS as KNOWN
 from backend.core.recipe import Recipe, Step, parse_recipe
+from backend.formats import FORMATS
 
 FULL = """
 name: street-default
@@ -77,7 +79,10 @@ STEP = "a step is written as 'Name: {parameter: value}'"
         ("stepz: []", "stepz: unknown key; did you mean 'steps'?"),
         ("split: {trian: 1}", "split.trian: unknown key; did you mean 'train'?"),
         ("output: {image: {q: 3}}", "output.image.q: unknown key; known: format, quality"),
-        ("split: {train: 0.5}", "split: train + val + test must be 1, got 0.7"),
+        (
+            "split: {train: 0.5}",
+            "split: train + val + test must be 1, got 0.7, val 0.1 and test 0.1 being added by default",
+        ),
         ("split: {train: 0, val: 0.5, test: 0.5}", "split: train must be more than 0"),
         ("split: {near_duplicates: 99}", "split: near_duplicates must be 0 to 16, or off, got 99"),
         (
@@ -94,6 +99,13 @@ STEP = "a step is written as 'Name: {parameter: value}'"
         ("name: a/b", "name: must be a name of 1 to 80 characters without / and \\, got 'a/b'"),
         ("name: ..", "name: must be a name of 1 to 80 characters without / and \\, got '..'"),
         ("labels: {3: [cat]}", "labels.3: a label must be text: write it in quotes"),
+        ("output: {formats: [yolo, coc]}", "output.formats: unknown format 'coc'; did you mean 'coco'?"),
+        (
+            "split: {group_by: 'name:('}",
+            "split.group_by: 'name:(' is not a regular expression: missing ), unterminated subpattern at position 0",
+        ),
+        (f"seed: {'x' * 999}", f"seed: must be a whole number from 0 up, got '{'x' * 99}..."),
+        (f"{'x' * 999}: 1", f"{'x' * 100}...: unknown key; known: {', '.join(Recipe.model_fields)}"),
         ("labels: {cat: [a], dog: [a]}", "labels: 'a' stands under both 'cat' and 'dog'; keep one"),
         ("steps: [{A: {}, B: {}}]", f"step 1: {STEP}, got {{'A': {{}}, 'B': {{}}}}"),
         ("steps: [HorizontalFlip, {A: 1}]", f"step 2: {STEP}, got {{'A': 1}}"),
@@ -110,6 +122,10 @@ def test_a_problem_names_the_key_what_it_takes_and_what_it_got(text: str, proble
 
 def test_all_problems_come_at_once() -> None:
     with pytest.raises(RecipeError) as error:
-        recipe("{seed: x, boxes: {min_visibility: 2}, stepz: 1}")
-    assert len(error.value.problems) == 3
+        recipe("{seed: x, boxes: {min_visibility: 2}, stepz: 1, labels: {a: [c], b: [c]}, output: {formats: [x]}}")
+    assert len(error.value.problems) == 5
     assert error.value.exit_code == 2
+
+
+def test_the_formats_a_recipe_may_name_are_those_there_are() -> None:
+    assert tuple(FORMATS) == KNOWN
