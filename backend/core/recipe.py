@@ -25,6 +25,7 @@ from backend.core.errors import RecipeError, shown
 
 Splits = ("train", "val", "test")
 FORMATS = ("yolo", "yolo-obb", "yolo-seg", "voc", "coco", "folders")  # the keys of backend.formats.FORMATS
+NAME = r"[^/\\]*[^/\\.][^/\\]*"  # what a dataset may be called: never a path
 
 
 class Step(NamedTuple):
@@ -46,8 +47,7 @@ def read_step(value: Any) -> Step:
         return Step(value, {})
     if isinstance(value, Mapping) and len(value) == 1:
         name, params = next(iter(value.items()))
-        if params is None:
-            params = {}
+        params = {} if params is None else params
         if isinstance(name, str) and isinstance(params, Mapping):
             return Step(name, dict(params))
     msg = f"a step is written as 'Name: {{parameter: value}}', got {shown(value)}"
@@ -154,7 +154,7 @@ class Recipe(_Part):
         "default",
         min_length=1,
         max_length=80,
-        pattern=r"^[^/\\]*[^/\\.][^/\\]*$",
+        pattern=f"^{NAME}$",
         description="a name of 1 to 80 characters without / and \\",
     )
     seed: int = Field(0, ge=0, lt=2**63, description="a whole number from 0 up")

@@ -1,18 +1,22 @@
 """A dataset folder and a recipe become an augmented dataset: the main job without Label Studio."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from backend.core.errors import UsageError, shown
 from backend.core.model import Dataset
 from backend.core.names import safe_stem
 from backend.core.progress import Progress
-from backend.core.recipe import Recipe
+from backend.core.recipe import NAME, Recipe
 from backend.flows.builder.model import Report, Request
 from backend.flows.builder.pool import default_workers
 from backend.flows.builder.run import build
 from backend.settings import Settings
 from backend.store.datasets import record_dataset
 from backend.store.tables import open_database
+
+LONGEST_NAME = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +31,14 @@ class Options:
     dry_run: bool = False
 
     def request(self, dataset: Dataset, recipe: Recipe, source: str, settings: Settings) -> Request:
-        """Return the build request for a dataset and a recipe; the folder is `<out>/<name>`."""
+        """Return the build request for a dataset and a recipe; the folder is `<out>/<name>`.
+
+        Raises:
+            UsageError: the name would lead to another folder.
+        """
+        if self.name is not None and (len(self.name) > LONGEST_NAME or not re.fullmatch(NAME, self.name)):
+            msg = f"--name {shown(self.name)} cannot be a dataset's name"
+            raise UsageError(msg, fix=f"give one of 1 to {LONGEST_NAME} characters without / and \\")
         return Request(
             dataset=dataset,
             recipe=recipe,

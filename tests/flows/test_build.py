@@ -290,6 +290,7 @@ def test_dry_run_writes_nothing(tmp_path, settings):
     )
     real = run(source, tmp_path / "o", settings)
     assert report.images == real.images and report.splits == real.splits
+    assert report.counts()["variants"] == real.counts()["variants"] > 0
     assert 0.3 < report.estimate["bytes"] / sum(size(real.folder / f) for f in ("yolo", "voc", "coco")) < 3
 
 
@@ -364,3 +365,35 @@ def test_losses_tell_variants_apart(tmp_path: Path, settings: Settings) -> None:
     reason = "polygon written as its bounding box"
     assert (report.losses["yolo"][reason], report.losses_of_variants["yolo"][reason]) == (9, 6)
     assert f"- yolo: 9 regions (6 of them in variants): {reason}" in (report.folder / "README.md").read_text()
+
+
+def test_labels_that_the_data_has_not_are_warned_of(tmp_path, settings):
+    source = make_yolo(tmp_path / "in", 3, label="raccoon")
+    recipe = {"variants": {"default": 0, "racoon": 2}, "labels": {"bird": ["raven"], "_drop": ["racoon"]}}
+    report = run(source, tmp_path / "o", settings, recipe=recipe, workers=1)
+    assert report.warnings[:3] == [
+        "labels: the data has no label 'raven'",
+        "labels: the data has no label 'racoon'; did you mean 'raccoon'?",
+        "variants: the data has no label 'racoon'; did you mean 'raccoon'?",
+    ]
+
+
+def test_an_expression_without_end_is_stopped(tmp_path, settings):
+    source = make_yolo(tmp_path / "in", 2)
+    (source / "images/p000.jpg").rename(source / f"images/{'a' * 60}.jpg")
+    with pytest.raises(UsageError, match=r"group_by: .* takes more than 1 s"):
+        run(source, tmp_path / "o", settings, recipe={"split": {"group_by": "name:(a|aa)+$"}}, workers=1)
+
+
+def test_class_folders_alone_cannot_hold_regions(tmp_path, settings):
+    source = make_yolo(tmp_path / "in", 2)
+    with pytest.raises(UsageError, match="every label would be lost"):
+        run(source, tmp_path / "o", settings, formats=("folders",), workers=1)
+    report = run(source, tmp_path / "o", settings, formats=("yolo", "folders"), workers=1)
+    assert report.losses["folders"].total() == sum(report.labels.values()) > 0
+
+
+@pytest.mark.parametrize("name", ["../evil", "a/b", "a\\b", "..", "", "x" * 101])
+def test_a_name_that_leads_elsewhere_is_refused(tmp_path, settings, name):
+    with pytest.raises(UsageError, match="cannot be a dataset's name"):
+        run(make_yolo(tmp_path / "in", 1), tmp_path / "o", settings, name=name)

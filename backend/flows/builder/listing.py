@@ -15,12 +15,16 @@ from backend.core.model import Dataset, Region, Sample, Skipped, Tag
 from backend.core.progress import Progress
 from backend.core.recipe import Recipe
 from backend.flows.builder.shards import SIZE, Json, shard_path, write_shard
+from backend.flows.builder.suits import unmatched_labels
 from backend.formats.base import Classes
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What was listed: number of items and shards, their digest, the classes, what the recipe left out."""
+    """What was listed: number of items and shards, their digest, the classes, what the recipe left out.
+
+    unmatched: warnings about labels that the recipe names and the data has not.
+    """
 
     items: int
     shards: int
@@ -28,15 +32,17 @@ class Listing:
     classes: Classes
     dropped: Counter[str]
     smallest: tuple[int, int] | None
+    unmatched: tuple[str, ...] = ()
 
 
 def list_samples(dataset: Dataset, recipe: Recipe, work: Path, progress: Progress) -> Listing:
     """Write the list shards and return their summary."""
     sha, dropped = hashlib.sha256(), Counter[str]()
+    raw = dict.fromkeys((*dataset.labels, *dataset.tags))
     labels, tags = list(_ordered(recipe, dataset.labels)), list(_ordered(recipe, dataset.tags, named=False))
     smallest: tuple[int, int] | None = None
     items = shards = 0
-    stream = (_entry(item, recipe, dropped) for item in dataset.samples)
+    stream = (_entry(item, recipe, dropped) for item in _noting(dataset, raw))
     while batch := list(islice(stream, SIZE)):
         for entry, sample in batch:
             sha.update(canonical({k: v for k, v in entry.items() if k != "path"}).encode() + b"\n")
@@ -49,7 +55,16 @@ def list_samples(dataset: Dataset, recipe: Recipe, work: Path, progress: Progres
         progress.update("reading", items)
     classes = Classes(tuple(labels), tuple(tags))
     sha.update(canonical([classes.labels, classes.tags]).encode())
-    return Listing(items, shards, sha.hexdigest(), classes, dropped, smallest)
+    unmatched = tuple(unmatched_labels(recipe, raw, classes))
+    return Listing(items, shards, sha.hexdigest(), classes, dropped, smallest, unmatched)
+
+
+def _noting(dataset: Dataset, raw: dict[str, None]) -> Iterator[Sample | Skipped]:
+    """Yield the items and note their labels as the source writes them."""
+    for item in dataset.samples:
+        if isinstance(item, Sample):
+            raw.update(dict.fromkeys([*(r.label for r in item.regions), *(t.label for t in item.tags)]))
+        yield item
 
 
 def _short(size: tuple[int, int]) -> int:

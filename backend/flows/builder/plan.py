@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+import regex
 import sqlalchemy as sa
 
 from backend.core.codec import canonical
-from backend.core.errors import LabelLoomError, UsageError
+from backend.core.errors import LabelLoomError, UsageError, shown
 from backend.core.lineage import Groups, Row, Rows, group
 from backend.core.model import Sample, Skipped
 from backend.core.names import assign_stems
@@ -25,18 +26,20 @@ from backend.imaging.hashes import near_pairs
 from backend.store.splits import sticky_splits
 
 PLANNED = "planned.json"
+TIMEOUT = 1  # seconds for one file name; an expression that does not need a blink never ends
 PARENT = "data.loom_parent"  # a written-back task names its source here, so copies of copies stay one family
 
 
 @dataclass(slots=True)
 class Planned:
-    """The plan's summary. sizes: sources per shard. images: images to be written, per split.
+    """The plan's summary. sizes: sources per shard. images: images to be written, per split; variants among them.
 
     splits: source sha256 -> split, to be remembered. notes: what readers repaired, with counts.
     """
 
     sizes: tuple[int, ...] = ()
     images: Counter[str] = field(default_factory=Counter)
+    variants: int = 0
     splits: dict[str, str] = field(default_factory=dict)
     skipped: list[Skipped] = field(default_factory=list)
     warnings: tuple[str, ...] = ()
@@ -152,13 +155,17 @@ def _group_key(recipe: Recipe) -> Callable[[Sample], str | None]:
     if not by.startswith("name:"):
         return lambda sample: _first(dict(sample.fields), (by, f"data.{by}", f"meta.{by}"))
     try:
-        pattern = re.compile(by.removeprefix("name:"))
-    except re.error as error:
+        pattern = regex.compile(by.removeprefix("name:"))
+    except regex.error as error:
         msg = f"group_by: {by!r} is not a regular expression: {error}"
         raise UsageError(msg) from error
 
     def from_name(sample: Sample) -> str | None:
-        found = pattern.search(sample.name)
+        try:
+            found = pattern.search(sample.name, timeout=TIMEOUT)
+        except TimeoutError as error:
+            msg = f"group_by: {shown(by)} takes more than {TIMEOUT} s on {shown(sample.name)}"
+            raise UsageError(msg, fix="write it without repeats inside of repeats, such as (a+)+") from error
         return None if found is None else found[1 if pattern.groups else 0]
 
     return from_name
@@ -192,6 +199,7 @@ def _write(recipe: Recipe, work: Path, decided: tuple[Groups, Assignment, list[s
                     {**entry, "split": split, "lineage": lineage, "stem": stems[position], "variants": variants}
                 )
             planned.images[split] += len(variants)
+            planned.variants += sum(number > 0 for number in variants)
             position += 1
         write_shard(shard_path(work, "plan", number), entries)
         sizes.append(len(entries))

@@ -20,6 +20,7 @@ from backend.flows.builder.plan import Planned, plan
 from backend.flows.builder.pool import Pool, open_pool
 from backend.flows.builder.render import Job, recipe_problems, render_shard
 from backend.flows.builder.shards import Json, claim, discard, shard_path, shard_paths
+from backend.flows.builder.suits import check_formats
 from backend.flows.dataset_dir import read_description
 from backend.flows.estimate import estimate
 from backend.formats import FORMATS
@@ -43,6 +44,8 @@ def build(request: Request, engine: sa.Engine, progress: Progress, *, dry_run: b
         with _scratch(request) as scratch:
             listing = list_samples(request.dataset, request.recipe, scratch, progress)
             identity = _identity(request, listing)
+            if not request.original:
+                check_formats(request.formats, listing.classes)
             if _already_built(request, identity):
                 return _unchanged(request)
             indexing = map(index_shard, [] if request.original else [(str(scratch), n) for n in range(listing.shards)])
@@ -174,7 +177,7 @@ def _render(job: Job, planned: Planned, pool: Pool, progress: Progress) -> None:
 
 def _warnings(request: Request, listing: Listing, planned: Planned) -> list[str]:
     dropped = [f"label {label!r}: {n} regions left out, as the recipe says" for label, n in listing.dropped.items()]
-    return [*request.dataset.notes, *dropped, *planned.notes, *planned.warnings]
+    return [*request.dataset.notes, *listing.unmatched, *dropped, *planned.notes, *planned.warnings]
 
 
 def _dry_run(request: Request, engine: sa.Engine, work: Path, listing: Listing, tools: tuple[Pool, Progress]) -> Report:
@@ -182,7 +185,7 @@ def _dry_run(request: Request, engine: sa.Engine, work: Path, listing: Listing, 
     job = Job(work, request.recipe, request.formats, listing.classes)
     planned = _index_and_plan(request, engine, work, listing, tools)
     report.sources, report.splits, report.skipped = planned.sources, planned.images, planned.skipped
-    report.images = planned.images.total()
+    report.images, report.variants = planned.images.total(), planned.variants
     report.warnings = _warnings(request, listing, planned)
     report.estimate = estimate(job, planned, request.workers)
     return report
