@@ -30,6 +30,9 @@ class Settings(BaseSettings):
         (), description="private hosts, separated by commas, that task images may be fetched from"
     )
 
+    worker_timeout: float = Field(30.0, gt=0, description="seconds after which a silent worker counts as dead")
+    keep_jobs_days: float = Field(90.0, gt=0, description="days after which finished jobs are forgotten")
+
     @field_validator("allow_hosts", mode="before")
     @classmethod
     def _commas(cls, value: object) -> object:
@@ -38,7 +41,10 @@ class Settings(BaseSettings):
     @property
     def database(self) -> str:
         """The SQLAlchemy URL of our own tables."""
-        return self.database_url or f"sqlite:///{self.data_dir / 'labelloom.db'}"
+        url = self.database_url or f"sqlite:///{self.data_dir / 'labelloom.db'}"
+        for prefix in ("postgres://", "postgresql://"):  # the usual spellings; the driver we install is psycopg
+            url = url.replace(prefix, "postgresql+psycopg://", 1) if url.startswith(prefix) else url
+        return url
 
     @property
     def datasets_dir(self) -> Path:
@@ -54,6 +60,11 @@ class Settings(BaseSettings):
     def sources_dir(self) -> Path:
         """Source images by sha256, kept so that a dataset can be rebuilt."""
         return self.cache_dir / "sources"
+
+    @property
+    def sheets_dir(self) -> Path:
+        """Where contact sheets of preview jobs lie, by job."""
+        return self.data_dir / "sheets"
 
     @property
     def logs_dir(self) -> Path:

@@ -1,6 +1,8 @@
 """A dataset folder and a recipe become an augmented dataset: the main job without Label Studio."""
 
 import re
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +12,7 @@ from backend.core.names import safe_stem
 from backend.core.progress import Progress
 from backend.core.recipe import NAME, Recipe
 from backend.flows.builder.model import Report, Request
-from backend.flows.builder.pool import default_workers
+from backend.flows.builder.pool import Pool, default_workers
 from backend.flows.builder.run import build
 from backend.settings import Settings
 from backend.store.datasets import record_dataset
@@ -21,7 +23,10 @@ LONGEST_NAME = 100
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What augment, export and rebuild share. None or empty means: as the recipe says, or the default."""
+    """What augment, export and rebuild share. None or empty means: as the recipe says, or the default.
+
+    Without `out` the dataset becomes a version (`name-v1`, `name-v2`, ...) in LabelLoom's own folder.
+    """
 
     out: Path | None = None
     name: str | None = None
@@ -29,6 +34,7 @@ class Options:
     workers: int | None = None
     overwrite: bool = False
     dry_run: bool = False
+    pools: Callable[[], AbstractContextManager[Pool]] | None = None
 
     def request(self, dataset: Dataset, recipe: Recipe, source: str, settings: Settings) -> Request:
         """Return the build request for a dataset and a recipe; the folder is `<out>/<name>`.
@@ -47,6 +53,8 @@ class Options:
             formats=self.formats or recipe.output.formats,
             workers=self.workers or default_workers(),
             overwrite=self.overwrite,
+            versioned=self.out is None,
+            pools=self.pools,
         )
 
 

@@ -36,6 +36,47 @@ datasets = sa.Table(
 )
 
 
+jobs = sa.Table(
+    "jobs",
+    metadata,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("kind", sa.String(32), nullable=False),
+    sa.Column("params", sa.Text, nullable=False),
+    sa.Column("who", sa.String(255), nullable=False),
+    sa.Column("key", sa.String(255)),
+    sa.Column("state", sa.String(12), nullable=False, index=True),
+    sa.Column("runs", sa.Integer, nullable=False),
+    sa.Column("created", sa.DateTime(timezone=True), nullable=False, index=True),
+    sa.Column("started", sa.DateTime(timezone=True)),
+    sa.Column("finished", sa.DateTime(timezone=True)),
+    sa.Column("phase", sa.String(64)),
+    sa.Column("done", sa.Integer, nullable=False),
+    sa.Column("total", sa.Integer),
+    sa.Column("phase_since", sa.DateTime(timezone=True)),
+    sa.Column("error", sa.Text),
+    sa.Column("fix", sa.Text),
+    sa.Column("result", sa.Text),
+)
+
+job_lines = sa.Table(
+    "job_lines",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("job", sa.String(32), nullable=False, index=True),
+    sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+)
+
+workers = sa.Table(
+    "workers",
+    metadata,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("place", sa.String(255), nullable=False),
+    sa.Column("started", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("seen", sa.DateTime(timezone=True), nullable=False),
+)
+
+
 def open_database(url: str) -> sa.Engine:
     """Return an engine whose tables exist; a SQLite file's folder is made.
 

@@ -1,6 +1,8 @@
 """What a build is asked for, and what it answers."""
 
 from collections import Counter
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,7 @@ from typing import Any
 from backend.core.ledger import Summary
 from backend.core.model import Dataset, Skipped
 from backend.core.recipe import Recipe
+from backend.flows.builder.pool import Pool
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +20,8 @@ class Request:
     folder: the finished dataset's folder (`<out>/<name>`). source: where the samples come from, for people.
     project: key under which splits are sticky, or None for no memory. overwrite: replace another dataset there.
     counts: what a selection left out, as the dataset records it. original: the dataset that is rebuilt, whose manifest
-    then is the plan.
+    then is the plan. versioned: `folder` gets `-v1`, `-v2` ... at its end: each other input or recipe is a new version.
+    pools: opens what the shards run on, instead of processes of this one's own.
     """
 
     dataset: Dataset
@@ -30,6 +34,8 @@ class Request:
     overwrite: bool = False
     counts: dict[str, int] = field(default_factory=dict)
     original: Path | None = None
+    versioned: bool = False
+    pools: Callable[[], AbstractContextManager[Pool]] | None = None
 
     @property
     def partial(self) -> Path:

@@ -11,7 +11,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, Thr
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import forkserver
-from typing import Any
+from typing import Any, Protocol
 
 from backend.core.errors import LabelLoomError
 from backend.core.progress import Progress
@@ -24,7 +24,22 @@ AHEAD = 3  # shards handed out per worker beyond the running one: enough to keep
 _NOTHING: Iterator[Any] = iter(())
 
 
-class Pool:
+class Pool(Protocol):
+    """What a build runs its shards on."""
+
+    def call(self, function: Callable[..., Any], *arguments: Any, meanwhile: Iterator[Any] = _NOTHING) -> Any:
+        """Return what `function(*arguments)` returns; go on with `meanwhile` while waiting, as far as it gets."""
+
+    def aside(self, function: Callable[..., Any], *arguments: Any) -> Callable[[], Any]:
+        """Start `function(*arguments)` somewhere and return what waits for its result."""
+
+    def run(
+        self, task: Task, arguments: Sequence[tuple[str, int]], progress: Progress, phase: tuple[str, int, int]
+    ) -> None:
+        """Run `task((work folder, shard))` for all arguments; report (phase name, items already done, items in all)."""
+
+
+class Processes:
     """Runs functions in worker processes, or, without an executor, in this one."""
 
     def __init__(self, executor: ProcessPoolExecutor | None, workers: int) -> None:
@@ -120,13 +135,13 @@ def warm_up(workers: int) -> None:
 def open_pool(workers: int) -> Iterator[Pool]:
     """Yield a pool; with one worker the work is done in this process."""
     if workers <= 1:
-        yield Pool(None, 1)
+        yield Processes(None, 1)
         return
     warm_up(workers)
     context = multiprocessing.get_context("forkserver")  # libraries load once, in a process without threads
     executor = ProcessPoolExecutor(workers, mp_context=context, initializer=_start)
     try:
-        yield Pool(executor, workers)
+        yield Processes(executor, workers)
     finally:
         executor.shutdown(wait=True, cancel_futures=True)
 

@@ -1,5 +1,6 @@
 """Phase 4: a planned source becomes its original and its variants, written in every format."""
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -7,11 +8,11 @@ from pathlib import Path
 
 from backend.augment.catalog import check
 from backend.augment.pipeline import Drawn, GaveUp, Pipeline, prepare_process
-from backend.core.codec import region_to_json
+from backend.core.codec import canonical, region_to_json
 from backend.core.errors import ImageError, LabelLoomError, RecipeError
 from backend.core.model import Sample
 from backend.core.names import file_name
-from backend.core.recipe import Recipe
+from backend.core.recipe import Recipe, parse_recipe
 from backend.flows.builder.index import read_sample
 from backend.flows.builder.shards import Json, read_shard, shard_path, write_shard
 from backend.formats import FORMATS
@@ -21,6 +22,7 @@ from backend.imaging.encode import EXTENSIONS, encode
 from backend.imaging.files import link_or_copy, write_atomic
 from backend.imaging.hashes import sha256
 
+JOB = "job.json"
 KEPT = {
     "jpeg": ".jpg",
     "png": ".png",
@@ -31,7 +33,7 @@ KEPT = {
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What every render worker needs; picklable. folder: the partial dataset."""
+    """What every render worker needs, kept in the work folder. folder: the partial dataset."""
 
     folder: Path
     recipe: Recipe
@@ -42,6 +44,23 @@ class Job:
     def work(self) -> Path:
         """Where the shards lie."""
         return self.folder / ".work"
+
+    def save(self) -> None:
+        """Write it where workers look for it."""
+        document = {
+            "recipe": self.recipe.model_dump(mode="json"),
+            "formats": self.formats,
+            "labels": self.classes.labels,
+            "tags": self.classes.tags,
+        }
+        write_atomic(self.work / JOB, canonical(document).encode(), fsync=True)
+
+    @classmethod
+    def load(cls, work: Path) -> "Job":
+        """Return the job of a work folder."""
+        data = json.loads((work / JOB).read_text(encoding="utf-8"))
+        classes = Classes(tuple(data["labels"]), tuple(data["tags"]))
+        return cls(work.parent, parse_recipe(data["recipe"]), tuple(data["formats"]), classes)
 
 
 class Renderer:
@@ -207,13 +226,14 @@ def recipe_problems(recipe: Recipe, smallest: tuple[int, int] | None) -> tuple[s
     return ()
 
 
-_latest: Renderer | None = None
+_latest: tuple[Path, int, Renderer] | None = None
 
 
-def render_shard(argument: tuple[Job, int]) -> int:
-    """Render one plan shard of a job; a process keeps the renderer of its latest job."""
+def render_shard(argument: tuple[str, int]) -> int:
+    """Render plan shard `number` of a work folder; a process keeps the renderer of its latest job."""
     global _latest
-    job, number = argument
-    if _latest is None or _latest.job != job:
-        _latest = Renderer(job)
-    return _latest.shard(number)
+    work, number = Path(argument[0]), argument[1]
+    made = (work / JOB).stat().st_mtime_ns
+    if _latest is None or _latest[:2] != (work, made):
+        _latest = (work, made, Renderer(Job.load(work)))
+    return _latest[2].shard(number)

@@ -5,6 +5,9 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from itertools import count
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -19,7 +22,7 @@ from backend.flows.builder.pinned import plan_pinned
 from backend.flows.builder.plan import Planned, plan
 from backend.flows.builder.pool import Pool, open_pool
 from backend.flows.builder.render import Job, recipe_problems, render_shard
-from backend.flows.builder.shards import Json, claim, discard, shard_path, shard_paths
+from backend.flows.builder.shards import Json, claim, discard, read_json, shard_path, shard_paths
 from backend.flows.builder.suits import check_formats
 from backend.flows.dataset_dir import read_description
 from backend.flows.estimate import estimate
@@ -40,12 +43,13 @@ def build(request: Request, engine: sa.Engine, progress: Progress, *, dry_run: b
         Cancelled: from `progress`; everything finished so far is kept.
     """
     _check_request(request)
-    with open_pool(request.workers) as pool:
+    with (request.pools or partial(open_pool, request.workers))() as pool:
         with _scratch(request) as scratch:
             listing = list_samples(request.dataset, request.recipe, scratch, progress)
             identity = _identity(request, listing)
             if not request.original:
                 check_formats(request.formats, listing.classes)
+            request = _version(request, identity)
             if _already_built(request, identity):
                 return _unchanged(request)
             indexing = map(index_shard, [] if request.original else [(str(scratch), n) for n in range(listing.shards)])
@@ -72,6 +76,21 @@ def _identity(request: Request, listing: Listing) -> Json:
         identity: Json = read_description(request.original)["identity"]
         return identity
     return {"inputs": listing.digest, "recipe": request.recipe.digest, "formats": list(request.formats)}
+
+
+def _version(request: Request, identity: Json) -> Request:
+    """Return the request for the version that is this very dataset, finished or begun, or else for the next one."""
+    if not request.versioned:
+        return request
+    for number in count(1):
+        version = replace(request, folder=request.folder.with_name(f"{request.folder.name}-v{number}"))
+        marker = version.work / "run.json"
+        if (version.folder / DESCRIPTION).exists():
+            if read_description(version.folder)["identity"] == identity:
+                return version
+        elif not version.folder.exists() and (not marker.exists() or read_json(marker) == identity):
+            return version
+    raise AssertionError  # count() has no end
 
 
 def _check_request(request: Request) -> None:
@@ -170,9 +189,10 @@ def _per_shard(listing: Listing) -> int:
 
 
 def _render(job: Job, planned: Planned, pool: Pool, progress: Progress) -> None:
+    job.save()
     missing = [n for n in range(planned.shards) if not shard_path(job.work, "done", n).exists()]
     done = planned.sources - sum(planned.sizes[n] for n in missing)
-    pool.run(render_shard, [(job, n) for n in missing], progress, ("augmenting", done, planned.sources))
+    pool.run(render_shard, [(str(job.work), n) for n in missing], progress, ("augmenting", done, planned.sources))
 
 
 def _warnings(request: Request, listing: Listing, planned: Planned) -> list[str]:

@@ -37,6 +37,12 @@ def read_shard(path: Path) -> Iterator[Json]:
             yield json.loads(line)
 
 
+def read_json(path: Path) -> Json:
+    """Return the object of a small JSON file."""
+    data: Json = json.loads(path.read_text(encoding="utf-8"))
+    return data
+
+
 def claim(work: Path, identity: Json) -> bool:
     """Make a work folder ours; return whether it already belonged to the same run.
 
@@ -44,7 +50,7 @@ def claim(work: Path, identity: Json) -> bool:
     """
     marker = work / "run.json"
     if marker.exists():
-        return bool(json.loads(marker.read_text(encoding="utf-8")) == identity)
+        return bool(read_json(marker) == identity)
     work.mkdir(parents=True, exist_ok=True)
     write_atomic(marker, canonical(identity).encode(), fsync=True)
     return True
