@@ -90,13 +90,25 @@ class ProjectContent:
         listed = self.client.request("GET", "api/storages/localfiles/", params={"project": self.project}).json()
         if any(storage["path"].rstrip("/") == path.rstrip("/") for storage in listed):
             return
-        row = {"project": self.project, "title": title, "path": path, "use_blob_urls": True}
+        self._local_files("", {"title": title, "path": path})
+
+    def check_local_storage(self, path: str) -> None:
+        """Make sure that Label Studio sees a folder of its host and may serve it; nothing is created.
+
+        Raises:
+            Refused: local files are switched off there, or the folder does not exist or lies outside what it serves.
+        """
+        self._local_files("validate", {"path": path})
+
+    def _local_files(self, call: str, row: Json) -> None:
+        full = {"project": self.project, "use_blob_urls": True, **row}
         try:
-            self.client.request("POST", "api/storages/localfiles/", json=row)
+            self.client.request("POST", f"api/storages/localfiles/{call}", json=full)
         except Refused as error:
             fix = (
                 "start Label Studio with LOCAL_FILES_SERVING_ENABLED=true and LOCAL_FILES_DOCUMENT_ROOT naming a "
-                "folder above the shared one, or unset LABELLOOM_STORAGE to upload the images"
+                "folder above the shared one (LABELLOOM_STORAGE=OURS=THEIRS where it has another path there), "
+                "or unset LABELLOOM_STORAGE to upload the images"
             )
             raise Refused(str(error), fix=fix, status=error.status) from error
 

@@ -6,11 +6,11 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 import sqlalchemy as sa
 
 from backend.core.errors import LabelLoomError, UsageError
+from backend.flows.image_stores import both_paths
 from backend.flows.label_studio_source import connect, translated
 from backend.settings import Settings
 from backend.store.tables import open_database
@@ -78,7 +78,8 @@ def _folders(settings: Settings) -> Iterator[Check]:
     storage = settings.storage
     if storage:
         fix = "set LABELLOOM_STORAGE to an existing folder below Label Studio's LOCAL_FILES_DOCUMENT_ROOT"
-        yield Check("storage", Path(storage).is_dir() and os.access(storage, os.W_OK), storage, fix)
+        ours, _ = both_paths(storage)
+        yield Check("storage", ours.is_dir() and os.access(ours, os.W_OK), storage, fix)
 
 
 def _database(settings: Settings) -> Iterator[Check]:

@@ -3,17 +3,20 @@
 import json
 from dataclasses import dataclass, replace
 
+from backend.core.errors import LabelLoomError
 from backend.core.progress import Progress
 from backend.core.recipe import Recipe
 from backend.flows.augment import Options, run_build
 from backend.flows.builder.model import Report
 from backend.flows.chosen import Chosen
 from backend.flows.dataset_dir import SKIPPED
+from backend.flows.image_stores import check_shared_folder
 from backend.flows.label_studio_source import ProjectSource, open_project, translated
 from backend.flows.write_back import WriteBackReport, write_back
 from backend.settings import Settings
 from backend.store.datasets import record_project
 from backend.store.tables import open_database
+from connectors.label_studio_upload import ProjectContent
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,11 @@ def export(
     """
     settings, progress = tools
     with translated(), open_project(project, settings, progress, chosen) as source:
+        if not source.selection.used:
+            msg = f"{source.description} has no task to export: {source.selection.text()}"
+            raise LabelLoomError(msg, fix="label some images first, or choose other tasks")
+        if target and settings.storage and not options.dry_run:
+            check_shared_folder(ProjectContent(source.client, project), settings.storage)
         request = options.request(source.dataset, recipe, source.description, settings)
         request = replace(request, project=source.key, counts=source.selection.to_json())
         built = run_build(request, settings, progress, dry_run=options.dry_run)

@@ -1,5 +1,6 @@
 """Where the images of a Label Studio project go: into Label Studio itself, or into a folder that it serves."""
 
+import os
 import re
 import time
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 from urllib.parse import quote
 
+from backend.core.errors import UsageError
 from backend.imaging.files import link_or_copy
 from backend.imaging.hashes import sha256
 from connectors.errors import ServerFailed, Unreachable
@@ -110,6 +112,33 @@ def _plain(name: str) -> str:
     return f"{re.sub(r'[^A-Za-z0-9_-]+', '_', stem)[:24].strip('_') or 'image'}.{suffix.lower()}"
 
 
+def both_paths(storage: str) -> tuple[Path, PurePosixPath]:
+    """Return a shared folder as we see it and as Label Studio sees it: `FOLDER`, or `OURS=THEIRS`."""
+    ours, _, theirs = storage.partition("=")
+    folder = Path(ours).resolve()
+    return folder, PurePosixPath(theirs or str(folder))
+
+
+def check_shared_folder(content: ProjectContent, storage: str) -> None:
+    """Make sure that we can write into a shared folder and that Label Studio can serve it, before any work is done.
+
+    Raises:
+        UsageError: we cannot write there.
+        ConnectorError: Label Studio does not see the folder, or may not serve it.
+    """
+    ours, theirs = both_paths(storage)
+    trial = f".labelloom-{os.getpid()}"
+    try:
+        (ours / trial).mkdir(parents=True)
+    except OSError as error:
+        msg = f"the shared folder {ours} cannot be written: {error.strerror}"
+        raise UsageError(msg, fix="set LABELLOOM_STORAGE to a folder you may write, or unset it") from error
+    try:
+        content.check_local_storage(str(theirs / trial))
+    finally:
+        (ours / trial).rmdir()
+
+
 class SharedFolder:
     """Images in a folder that we write and Label Studio serves as local files.
 
@@ -120,10 +149,10 @@ class SharedFolder:
     """
 
     def __init__(self, content: ProjectContent, storage: str, name: str) -> None:
-        ours, _, theirs = storage.partition("=")
-        self._folder = Path(ours).resolve() / name
+        ours, theirs = both_paths(storage)
+        self._folder = ours / name
         self._folder.mkdir(parents=True, exist_ok=True)
-        seen = PurePosixPath(theirs or str(Path(ours).resolve())) / name
+        seen = theirs / name
         content.add_local_storage(str(seen), f"LabelLoom {name}")
         self._prefix = str(seen.relative_to(content.document_root()))
 

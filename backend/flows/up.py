@@ -4,10 +4,10 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import FrameType
 
 from backend.core.errors import LabelLoomError
+from backend.flows.image_stores import both_paths
 from backend.settings import Settings
 from connectors.errors import ServerError
 from connectors.label_studio_install import install
@@ -26,10 +26,8 @@ def server(settings: Settings, say: Say) -> LabelStudioServer:
         command = install(settings.label_studio_environment, say)
     except ServerError as error:
         raise LabelLoomError(str(error), fix=error.fix) from error
-    shared = settings.storage.partition("=")[0] if settings.storage else None
-    return LabelStudioServer(
-        command, settings.data_dir / "label-studio", document_root=Path(shared) if shared else None
-    )
+    shared, _ = both_paths(settings.storage) if settings.storage else (None, None)
+    return LabelStudioServer(command, settings.data_dir / "label-studio", document_root=shared)
 
 
 @contextmanager

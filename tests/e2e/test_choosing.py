@@ -144,6 +144,30 @@ def test_since_leaves_out_what_was_not_changed(shell: Shell, ls: LabelStudio, pr
         assert answer["counts"]["regions"] == {"cat": 1}
 
 
+def test_nothing_chosen_says_why(shell: Shell, project: int) -> None:
+    answer = shell("export", "-p", project, "--since", "2999-01-01", "-o", shell.folder / "out", code=1)
+    said = "0 of 8 tasks: 6 older, 1 skipped, 1 unlabelled"
+    assert answer["error"] == f"Label Studio project {project} (choosing) has no task to export: {said}"
+    answer = shell("export", "-p", project, "--annotations", "ground-truth", "-o", shell.folder / "out", code=1)
+    assert answer["error"].endswith("0 of 8 tasks: 6 no ground truth, 1 skipped, 1 unlabelled")
+
+
+def test_an_import_into_a_shared_folder(
+    shell: Shell, ls: LabelStudio, ls_server: LabelStudioServer, tmp_path: Path
+) -> None:
+    (tmp_path / "photos").mkdir()
+    for n, name in enumerate(("a b#.png", "사진.png")):
+        (tmp_path / "photos" / name).write_bytes(picture(n))
+    storage = str(ls_server.document_root / "imported")
+    run = ("import", tmp_path / "photos", "--new", "By folder")
+    answer = shell(*run, LABELLOOM_STORAGE=storage)
+    assert answer["counts"]["created"] == 2
+    tasks = list(ls.tasks(answer["project"]))
+    assert {ls.request("GET", task["data"]["image"]).content for task in tasks} == {picture(0), picture(1)}
+    again = shell(*run, LABELLOOM_STORAGE=storage)
+    assert (again["project"], again["counts"]["created"], again["counts"]["present"]) == (answer["project"], 0, 2)
+
+
 def test_write_back_of_a_sample_as_predictions_into_a_shared_folder(
     shell: Shell, ls: LabelStudio, ls_server: LabelStudioServer, project: int
 ) -> None:
@@ -162,11 +186,35 @@ def test_write_back_of_a_sample_as_predictions_into_a_shared_folder(
     assert (again["write_back"]["project"], again["write_back"]["created"]) == (made, 0)
 
 
-def test_a_shared_folder_that_label_studio_may_not_serve_is_named(shell: Shell, project: int, tmp_path: Path) -> None:
+def test_a_shared_folder_that_label_studio_may_not_serve_is_named(
+    shell: Shell, ls: LabelStudio, project: int, tmp_path: Path
+) -> None:
     elsewhere = tmp_path / "elsewhere"
     run = ("export", "-p", project, "-o", shell.folder / "out", "--write-back", "Elsewhere")
     answer = shell(*run, code=1, LABELLOOM_STORAGE=str(elsewhere))
     assert str(elsewhere) in answer["error"] and "LABELLOOM_STORAGE" in answer["fix"]
+    (tmp_path / "file").touch()
+    answer = shell(*run, code=2, LABELLOOM_STORAGE=str(tmp_path / "file"))
+    assert "cannot be written: Not a directory" in answer["error"]
+    assert not (shell.folder / "out").exists()  # said before the work, not after it
+    assert "Elsewhere" not in {found.title for found in ls.projects()}
+
+
+def test_a_folder_that_label_studio_sees_under_another_path(
+    shell: Shell, ls: LabelStudio, ls_server: LabelStudioServer, project: int, tmp_path: Path
+) -> None:
+    theirs = ls_server.document_root / "mounted"
+    ours = tmp_path / "ours"
+    ours.mkdir()
+    theirs.symlink_to(ours)  # what a container's mount is to it
+    storage = f"{ours}={theirs}"
+    run = ("export", "-p", project, "-o", shell.folder / "out", "--label", "cat", "--write-back", "Mounted")
+    answer = shell(*run, LABELLOOM_STORAGE=storage)
+    (task,) = ls.tasks(answer["write_back"]["project"])
+    assert task["data"]["image"].startswith("/data/local-files/?d=mounted/")
+    assert ls.request("GET", task["data"]["image"]).content == picture(3)
+    checks = {check["name"]: check for check in shell("doctor", LABELLOOM_STORAGE=storage)["checks"]}
+    assert checks["storage"]["ok"]
 
 
 def test_doctor_says_yes_only_of_what_label_studio_did(shell: Shell, ls: LabelStudio, project: int) -> None:
