@@ -242,15 +242,19 @@ def datasets_list(as_json: Json = False) -> None:
 
 @datasets_app.command("rm")
 def datasets_rm(
-    dataset: Annotated[str, typer.Argument(help="A dataset's name or folder.")],
+    dataset: Annotated[str | None, typer.Argument(help="A dataset's name or folder.")] = None,
+    gone: Annotated[bool, typer.Option("--gone", help="Forget all datasets whose folder is gone.")] = False,
     with_project: Annotated[
         bool, typer.Option("--with-project", help="Also delete the Label Studio project written from it.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Delete a dataset that was made here."""
-    look_after.datasets_rm(dataset, with_project=with_project, yes=yes, as_json=as_json)
+    """Delete a dataset that was made here.
+
+    Example: `labelloom datasets rm street-default`
+    """
+    look_after.datasets_rm(dataset, gone=gone, with_project=with_project, yes=yes, as_json=as_json)
 
 
 @app.command()

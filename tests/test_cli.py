@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -145,6 +146,40 @@ def test_bad_recipes_are_refused_before_anything_is_written(cli, photos, tmp_pat
     for text in texts:
         assert text in err
     assert not list((tmp_path / "o").rglob("*.jpg"))
+
+
+def test_a_place_that_cannot_be_written_exits_2(cli, photos, tmp_path):
+    (tmp_path / "file").touch()
+    for place in (tmp_path, tmp_path / "file" / "x.png"):
+        for command in (
+            ("preview", photos, "-r", "gentle", "--images", 1, "--variants", 1, "-o"),
+            ("recipe", "export", "gentle", "-o"),
+        ):
+            target = tmp_path / "folder.png" if place == tmp_path else place
+            (tmp_path / "folder.png").mkdir(exist_ok=True)
+            code, _, err = cli(*command, target)
+            assert code == 2 and f"cannot write {target}" in err and "fix:" in err, err
+    for command in (("augment", photos, "-r", "gentle", "-w", 1, "-o"), ("convert", photos, "--to", "yolo")):
+        code, _, err = cli(*command, tmp_path / "file" / "x")
+        assert code == 2 and "cannot write" in err, err
+
+
+def test_datasets_that_are_gone_can_be_forgotten(cli, photos, tmp_path):
+    for place in ("a", "b", "c"):
+        assert cli("augment", photos, "-r", "gentle", "-o", tmp_path / place, "-w", 1)[0] == 0
+    for place in ("a", "b"):
+        shutil.rmtree(tmp_path / place / "gentle")
+    assert cli("datasets", "rm", "gentle", "--yes")[0] == 0  # only one of that name is still there
+    assert not (tmp_path / "c" / "gentle").exists()
+    assert cli("datasets", "rm")[0] == 2 and cli("datasets", "rm", "gentle", "--gone")[0] == 2
+    code, out, _ = cli("datasets", "rm", "--gone")
+    assert code == 0 and "forgot" in out
+    assert json.loads(cli("datasets", "list", "--json")[1])["datasets"] == []
+
+
+def test_the_worst_sheet_says_what_it_shows(cli, photos, tmp_path):
+    code, out, _ = cli("preview", photos, "-r", "gentle", "--worst", "-o", tmp_path / "w.png", "--json")
+    assert code == 0 and json.loads(out)["counts"]["variants"] == 12
 
 
 def test_options_that_cannot_be_read_exit_2(cli):

@@ -65,8 +65,9 @@ def preview(
         with open_source(*source, settings, progress) as dataset:
             report = preview_sheet(dataset, loaded, out, PreviewSize(*size, worst=worst), progress)
         skipped = [(s.item, s.reason) for s in report.skipped]
-        text = f"sheet {out} ({report.images} images{f', {len(skipped)} left out' if skipped else ''})"
-        counts = {"images": report.images, "skipped": len(skipped)}
+        lost = f", {len(skipped)} left out" if skipped else ""
+        text = f"sheet {out} ({report.variants} variants of {report.images} images{lost})"
+        counts = {"images": report.images, "variants": report.variants, "skipped": len(skipped)}
         return Outcome([text], str(out), counts, skipped, exit_code=3 if skipped else 0)
 
     run("preview", work, as_json=as_json)
@@ -92,16 +93,11 @@ def verify(dataset: Path, *, as_json: bool) -> None:
     """Run `labelloom verify`."""
 
     def work(_settings: "Settings", progress: TerminalProgress) -> Outcome:
+        from backend.commands.verified import certificate_lines
         from backend.flows.verify import verify_dataset
 
         certificate = verify_dataset(dataset, progress)
-        text = [
-            f"{part['format']}: {part['images']} images, {part['regions']} regions, "
-            f"largest error {part['max_error_px']:.3f} px: {'ok' if part['ok'] else 'NOT ok'}"
-            for part in certificate["formats"]
-        ]
-        problems = [*certificate.get("problems", ()), *(p for f in certificate["formats"] for p in f["problems"])]
-        text += [f"problem: {problem}" for problem in problems]
+        text = list(certificate_lines(certificate))
         code = 0 if certificate["ok"] else 1
         return Outcome(text, str(dataset), exit_code=code, more={"certificate": certificate})
 

@@ -47,8 +47,8 @@ def recipe_export(file: str, to: str, out: Path | None) -> None:
     def work(settings: "Settings", _progress: TerminalProgress) -> Outcome:
         from backend.augment.catalog import check
         from backend.augment.export_python import to_python
+        from backend.flows.outputs import write_output
         from backend.flows.recipes import load_recipe
-        from backend.imaging.files import write_atomic
 
         if to != "python":
             msg = f"cannot export a recipe to {to!r}"
@@ -58,7 +58,7 @@ def recipe_export(file: str, to: str, out: Path | None) -> None:
         text = to_python(recipe)
         if out is None:
             return Outcome(text.rstrip("\n").split("\n"))
-        write_atomic(out, text.encode())
+        write_output(out, text.encode())
         return Outcome([f"wrote {out}"], str(out))
 
     run("recipe export", work)
@@ -99,15 +99,21 @@ def datasets_list(*, as_json: bool) -> None:
     run("datasets list", work, as_json=as_json)
 
 
-def datasets_rm(dataset: str, *, with_project: bool, yes: bool, as_json: bool) -> None:
+def datasets_rm(dataset: str | None, *, gone: bool, with_project: bool, yes: bool, as_json: bool) -> None:
     """Run `labelloom datasets rm`."""
 
     def work(settings: "Settings", _progress: TerminalProgress) -> Outcome:
-        from backend.flows.datasets import find_dataset
+        from backend.flows.datasets import find_dataset, forget_gone
         from backend.store.datasets import forget_dataset
         from backend.store.tables import open_database
 
+        if (dataset is None) != gone:
+            msg = "give a dataset's name or folder, or --gone"
+            raise UsageError(msg, fix="`labelloom datasets list` shows them")
         engine = open_database(settings.database)
+        if dataset is None:
+            rows = forget_gone(engine)
+            return Outcome([f"forgot {row.path}" for row in rows] or ["every dataset is still there"])
         row = find_dataset(engine, dataset)
         what = f"{row.path}" + (f" and Label Studio project {row.project}" if with_project and row.project else "")
         if not yes and not typer.confirm(f"Delete {what}?", err=True):

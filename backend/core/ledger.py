@@ -3,10 +3,13 @@
 kept + clipped + dropped = source regions x written variants; variants that were given up are counted apart.
 """
 
+import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
+
+from backend.core.errors import shown
 
 Fate = Literal["kept", "clipped", "dropped"]
 Reason = Literal["frame", "visibility", "size", "growth", "occluded", "degenerate"]
@@ -37,6 +40,23 @@ class Entry:
 def entry_from_json(data: dict[str, Any]) -> Entry:
     """Return the entry that `to_json` wrote."""
     return Entry(**data)
+
+
+def ledger_problems(entries: Any) -> Iterator[str]:
+    """Yield what cannot be true in the ledger of a manifest line, as a sentence each."""
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        yield "the ledger is no list of entries"
+        return
+    for entry in entries:
+        where = f"ledger of region {shown(entry.get('region'))}"
+        if entry.get("fate") not in get_args(Fate):
+            yield f"{where}: fate {shown(entry.get('fate'))} is none of {', '.join(get_args(Fate))}"
+        if entry.get("reason") not in (None, *get_args(Reason)):
+            yield f"{where}: reason {shown(entry.get('reason'))} is none of {', '.join(get_args(Reason))}"
+        for name, low, high in (("visibility", 0.0, 1.0), ("growth", 0.0, math.inf)):
+            value = entry.get(name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+                yield f"{where}: {name} {shown(value)} is no number from {low:g} to {high:g}"
 
 
 @dataclass(slots=True)

@@ -8,17 +8,17 @@ from pathlib import Path
 
 from backend.augment.catalog import check
 from backend.augment.pipeline import Pipeline, prepare_process
-from backend.augment.preview import Loaded, preview, worst
+from backend.augment.preview import DRAWS, Loaded, preview, worst
 from backend.augment.render import contact_sheet
 from backend.core.errors import ImageError, LabelLoomError, UsageError
 from backend.core.model import Dataset, Sample, Skipped
 from backend.core.progress import Progress
 from backend.core.recipe import Recipe
 from backend.flows.label_studio_source import open_project
+from backend.flows.outputs import check_output, write_output
 from backend.formats.recognise import open_dataset
 from backend.imaging.decode import decode
 from backend.imaging.encode import ImageFormat, encode
-from backend.imaging.files import write_atomic
 from backend.imaging.hashes import sha256
 from backend.settings import Settings
 
@@ -37,9 +37,10 @@ class PreviewSize:
 
 @dataclass(frozen=True, slots=True)
 class PreviewReport:
-    """What was drawn, and which images could not be used."""
+    """What was drawn, and which images could not be used. images: those looked at; variants: those on the sheet."""
 
     images: int
+    variants: int
     skipped: tuple[Skipped, ...]
 
 
@@ -64,7 +65,7 @@ def preview_sheet(dataset: Dataset, recipe: Recipe, out: Path, size: PreviewSize
     """Draw the sheet and write it to `out` (PNG, JPEG or WebP by its suffix).
 
     Raises:
-        UsageError: the suffix is none of these.
+        UsageError: the suffix is none of these, or `out` cannot be written.
         RecipeError: the recipe does not suit the images.
         LabelLoomError: no image can be used.
     """
@@ -72,6 +73,7 @@ def preview_sheet(dataset: Dataset, recipe: Recipe, out: Path, size: PreviewSize
     if kind is None:
         msg = f"cannot write a picture called {out.name!r}"
         raise UsageError(msg, fix=f"end its name with {', '.join(FORMATS)}")
+    check_output(out)
     prepare_process()
     loaded, skipped = _load(dataset, POOL if size.worst else size.images, progress)
     if not loaded:
@@ -81,11 +83,14 @@ def preview_sheet(dataset: Dataset, recipe: Recipe, out: Path, size: PreviewSize
     pipeline = Pipeline(recipe)
     progress.update("drawing", 0, len(loaded))
     rows = worst(loaded, pipeline) if size.worst else preview(loaded, pipeline, size.variants)
-    title = f"{recipe.name} on {dataset.name}" + (": the most damaged of 200 variants" if size.worst else "")
+    found = sum(len(row.tiles) for row in rows) - (0 if size.worst else len(rows))
+    title = f"{recipe.name} on {dataset.name}" + (
+        f": the {found} most damaged of {DRAWS} variants drawn from {len(loaded)} images" if size.worst else ""
+    )
     sheet = contact_sheet(rows, title=title, labels=dataset.labels)
-    write_atomic(out, encode(sheet, kind, 92))
+    write_output(out, encode(sheet, kind, 92))
     progress.update("drawing", len(loaded), len(loaded))
-    return PreviewReport(len(loaded), tuple(skipped))
+    return PreviewReport(len(loaded), found, tuple(skipped))
 
 
 def _load(dataset: Dataset, count: int, progress: Progress) -> tuple[list[Loaded], list[Skipped]]:

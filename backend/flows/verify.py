@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from backend.core.errors import UsageError
+from backend.core.ledger import ledger_problems
 from backend.core.model import Sample, Skipped
 from backend.core.progress import Progress
 from backend.formats import FORMATS
@@ -38,6 +39,11 @@ def verify_dataset(folder: Path, progress: Progress, *, images: bool = True, asi
     Raises:
         UsageError: nothing that is known lies in `folder`, or its manifest cannot be read.
     """
+    present = [name for name in (MANIFEST, DESCRIPTION) if (folder / name).is_file()]
+    if len(present) == 1:
+        lost = DESCRIPTION if present == [MANIFEST] else MANIFEST
+        msg = f"{folder}: {present[0]} is here, but {lost} is missing"
+        raise UsageError(msg, fix=f"restore {lost}, build the dataset again, or name the folder of one format")
     if is_dataset(folder):
         return _against_manifest(folder, progress, images, aside)
     return _against_itself(recognise(folder), progress)
@@ -77,8 +83,10 @@ def _against_manifest(folder: Path, progress: Progress, images: bool, aside: Asi
     waiting = [aside(check_format, folder, key) for key in others]
     count, digests = 0, _Bytes(folder)
     checker = _checker(folder, first)
+    problems: list[str] = []
     for count, (sample, line) in enumerate(entries(folder / MANIFEST), start=1):
         checker.check(sample)
+        problems += (f"{sample.name}: {problem}" for problem in ledger_problems(line.get("ledger") or []))
         if images:
             places = [FORMATS[key].image_path(folder / key, sample) for key in description.formats]
             digests.check(places, str(line.get("sha256")))
@@ -87,11 +95,13 @@ def _against_manifest(folder: Path, progress: Progress, images: bool, aside: Asi
     progress.update("verifying", count, count)
     results = [_outcome(checker), *(wait() for wait in waiting)]
     ok = all(part.ok for part, _ in results) and not digests.differing and not digests.missing
+    ok = ok and not problems
     return {
         "ok": ok,
         "checked": "every format read back and compared with the manifest"
         + (", image bytes included" if images else ", image bytes not compared"),
         "images": count,
+        "problems": problems,
         "formats": [_json(part) for part, _ in results],
         "differing": digests.differing,
         "missing": digests.missing,

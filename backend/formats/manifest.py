@@ -7,7 +7,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from backend.core.codec import region_from_json
-from backend.core.errors import UsageError
+from backend.core.errors import UsageError, shown
 from backend.core.model import Origin, Sample, Tag
 from backend.formats.base import SPLITS, Classes
 
@@ -22,8 +22,11 @@ def line_to_sample(line: Json) -> Sample:
     Raises:
         KeyError, TypeError, ValueError: the line lacks a field, or holds a shape, name or split that cannot be.
     """
-    if PurePath(line["file"]).name != line["file"] or line["split"] not in SPLITS:
-        msg = f"file {line['file']!r} in split {line['split']!r}"
+    if PurePath(line["file"]).name != line["file"] or line["file"] in {"", ".."} or set("\\\0") & set(line["file"]):
+        msg = f"file {shown(line['file'])} is no plain file name"
+        raise ValueError(msg)
+    if line["split"] not in SPLITS:
+        msg = f"split {shown(line['split'])} is none of {', '.join(SPLITS)}"
         raise ValueError(msg)
     source = line.get("source") or {}
     names = ("uri", "project", "task", "annotation", "annotator", "license", "page_url")
@@ -93,7 +96,8 @@ def entries(manifest: Path) -> Iterator[tuple[Sample, Json]]:
         try:
             yield line_to_sample(line), line
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            msg = f"{manifest} line {number}: not a manifest line: {error!r}"
+            cause = f"it has no {error}" if isinstance(error, KeyError) else str(error)
+            msg = f"{manifest} line {number}: not a manifest line: {cause}"
             raise UsageError(msg, fix="restore the manifest, or build the dataset again") from error
 
 

@@ -2,12 +2,14 @@
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from written import LABELS, TAGS, box, picture, sample, write
 
+from backend.commands.verified import certificate_lines
 from backend.core.codec import region_to_json
 from backend.core.errors import UsageError
 from backend.core.model import Sample
@@ -132,3 +134,54 @@ def test_progress_is_told(dataset: Path) -> None:
     log = Log()
     verify_dataset(dataset, log)
     assert log.told[-1] == ("verifying", 2, 2)
+
+
+def test_half_a_dataset_says_which_half_is_missing(dataset: Path) -> None:
+    (dataset / "dataset.json").unlink()
+    with pytest.raises(UsageError, match=r"manifest.jsonl is here, but dataset.json is missing"):
+        verify_dataset(dataset, Silent())
+
+
+@pytest.mark.parametrize(
+    ("change", "cause"),
+    [
+        ({"file": "../a_v00.png"}, "file '../a_v00.png' is no plain file name"),
+        ({"file": ".."}, "file '..' is no plain file name"),
+        ({"split": "all"}, "split 'all' is none of train, val, test"),
+        ({"regions": None}, "not a manifest line"),
+    ],
+)
+def test_a_manifest_line_that_cannot_be_is_told_in_words(change: dict[str, Any], cause: str, dataset: Path) -> None:
+    path = dataset / "manifest.jsonl"
+    first, second = path.read_text().splitlines()
+    path.write_text(json.dumps({**json.loads(first), **change}) + f"\n{second}\n")
+    with pytest.raises(UsageError, match=r"manifest\.jsonl line 1") as error:
+        verify_dataset(dataset, Silent())
+    assert cause in str(error.value) and "ValueError" not in str(error.value)
+
+
+def test_a_ledger_that_cannot_be_true_is_a_problem(dataset: Path) -> None:
+    path = dataset / "manifest.jsonl"
+    first, second = path.read_text().splitlines()
+    good = {"region": "1", "label": "x", "fate": "kept", "visibility": 1.0, "growth": 1.0, "reason": None, "step": None}
+    for ledger, wrong in (
+        ([good], []),
+        ([{**good, "visibility": 1.5}], ["visibility 1.5 is no number from 0 to 1"]),
+        ([{**good, "visibility": None, "fate": "eaten"}], ["fate 'eaten'", "visibility None"]),
+        ([{**good, "reason": ["frame"], "growth": -1}], ["reason ['frame']", "growth -1"]),
+        ("x", ["the ledger is no list"]),
+    ):
+        path.write_text(json.dumps({**json.loads(first), "ledger": ledger}) + f"\n{second}\n")
+        certificate = verify_dataset(dataset, Silent())
+        assert len(certificate["problems"]) == len(wrong) and certificate["ok"] is not bool(wrong)
+        for part, problem in zip(wrong, certificate["problems"], strict=True):
+            assert problem.startswith("a_v00.png: ") and part in problem
+
+
+def test_people_see_which_files_differ_are_missing_and_extra(dataset: Path) -> None:
+    (dataset / "voc/JPEGImages/a_v00.png").unlink()
+    for number in range(30):
+        (dataset / f"yolo/images/train/extra{number:02}.png").write_bytes(b"x")
+    lines = list(certificate_lines(verify_dataset(dataset, Silent())))
+    assert "missing: voc/JPEGImages/a_v00.png" in lines and "extra: yolo/images/train/extra00.png" in lines
+    assert any(re.match(r"extra: 3\d in all, of which 20 are shown", line) for line in lines) and len(lines) < 90
