@@ -1,0 +1,84 @@
+"""Commands that operate the service: worker, jobs."""
+
+from typing import TYPE_CHECKING, Any
+
+from backend.commands.terminal import Outcome, TerminalProgress, run
+
+if TYPE_CHECKING:
+    from backend.settings import Settings
+    from backend.store.jobs import JobRow
+
+
+def worker() -> None:
+    """Run `labelloom worker`: log lines on stderr until a signal."""
+    import logging
+
+    from backend.flows.work import work
+    from backend.settings import load_settings
+
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("labelloom").setLevel(logging.INFO)
+    logging.getLogger("dbos").setLevel(logging.WARNING)
+    work(load_settings())
+
+
+def jobs_list(states: list[str] | None, kind: str | None, limit: int, *, as_json: bool) -> None:
+    """Run `labelloom jobs list`."""
+
+    def work(settings: "Settings", _progress: TerminalProgress) -> Outcome:
+        from backend.store.jobs import list_jobs
+        from backend.store.tables import open_database
+
+        rows = list_jobs(open_database(settings.database), states=states or (), kind=kind, limit=limit)
+        text = [_line(row) for row in rows] or ["no jobs"]
+        return Outcome(text, more={"jobs": [job_json(row) for row in rows]})
+
+    run("jobs list", work, as_json=as_json)
+
+
+def jobs_show(job: str, *, as_json: bool) -> None:
+    """Run `labelloom jobs show`."""
+
+    def work(settings: "Settings", _progress: TerminalProgress) -> Outcome:
+        from backend.flows.jobs import Jobs
+        from backend.store.jobs import lines_of
+
+        with Jobs(settings) as jobs:
+            row, lines = jobs.get(job), lines_of(jobs.engine, job)
+        text = [_line(row), *(f"{at:%Y-%m-%d %H:%M:%S}  {line}" for _, at, line in lines)]
+        if row.error:
+            text += [f"error: {row.error}", *([f"  fix: {row.fix}"] if row.fix else [])]
+        return Outcome(text, more={"job": job_json(row), "lines": [line for *_, line in lines]})
+
+    run("jobs show", work, as_json=as_json)
+
+
+def jobs_change(verb: str, job: str, *, as_json: bool) -> None:
+    """Run `labelloom jobs cancel` and `labelloom jobs resume`."""
+
+    def work(settings: "Settings", _progress: TerminalProgress) -> Outcome:
+        from backend.flows.jobs import Jobs
+
+        with Jobs(settings) as jobs:
+            row = jobs.cancel(job) if verb == "cancel" else jobs.resume(job)
+        return Outcome([_line(row)], more={"job": job_json(row)})
+
+    run(f"jobs {verb}", work, as_json=as_json)
+
+
+def job_json(row: "JobRow") -> dict[str, Any]:
+    """Return a job as JSON."""
+    from dataclasses import asdict
+    from datetime import datetime
+
+    data = {key: value.isoformat() if isinstance(value, datetime) else value for key, value in asdict(row).items()}
+    return {**data, "seconds": row.seconds, "eta": row.eta}
+
+
+def _line(row: "JobRow") -> str:
+    """Return a job in one line."""
+    at = "" if row.phase is None or row.state != "running" else f"  {row.phase} {row.done:,}"
+    at += f" of {row.total:,}" if at and row.total else ""
+    left = f", about {row.eta:.0f} s left" if row.eta is not None else ""
+    spent = f"  {row.seconds:.0f} s" if row.seconds is not None else ""
+    return f"{row.id}  {row.created:%Y-%m-%d %H:%M}  {row.kind:8} {row.state:10} {row.who}{spent}{at}{left}"
