@@ -107,6 +107,34 @@ def test_rebuild_elsewhere_is_the_same(cli, photos, tmp_path):
     assert left == right
 
 
+def test_a_rebuild_for_comparison_leaves_no_trace_and_tells_records_from_images(cli, photos, tmp_path):
+    cli("augment", photos, "-r", "gentle", "-o", tmp_path / "a", "-w", 1)
+    folder = tmp_path / "a" / "gentle"
+    assert cli("rebuild", folder / "manifest.jsonl", "--verify", "-w", 1)[0] == 0
+    assert len(json.loads(cli("datasets", "list", "--json")[1])["datasets"]) == 1
+    description = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
+    description["versions"]["numpy"] = "1.0"
+    (folder / "dataset.json").write_text(json.dumps(description, indent=1, ensure_ascii=False) + "\n")
+    code, out, _ = cli("rebuild", folder / "manifest.jsonl", "--verify", "-w", 1)
+    first, second, *_ = out.splitlines()
+    assert code == 1 and "every image and label file is the same, bit for bit" in first and "numpy 1.0" in second
+
+
+def test_a_manifest_that_cannot_be_followed_is_refused(cli, photos, tmp_path):
+    cli("augment", photos, "-r", "gentle", "-o", tmp_path / "a", "-w", 1)
+    manifest = tmp_path / "a" / "gentle" / "manifest.jsonl"
+    lines = manifest.read_text(encoding="utf-8").splitlines(keepends=True)
+    first = json.loads(lines[0])
+    for changed, cause in (
+        ([json.dumps({**first, "file": f"../{first['file']}"}) + "\n", *lines[1:]], "is no plain file name"),
+        ([json.dumps({**first, "source": {}}) + "\n", *lines[1:]], "does not say how"),
+        (lines[1:], "dataset.json has"),
+    ):
+        manifest.write_text("".join(changed), encoding="utf-8")
+        code, _, err = cli("rebuild", manifest, "-o", tmp_path / "b", "-w", 1)
+        assert code == 2 and cause in err and not (tmp_path / "b").exists(), err
+
+
 def test_problems_exit_2_and_name_the_fix(cli, photos, tmp_path):
     cases = [
         (("augment", photos, "-r", "gentel"), "no recipe of that name"),

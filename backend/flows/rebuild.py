@@ -10,35 +10,47 @@ from pathlib import Path
 from backend.core.errors import ImageError, UsageError
 from backend.core.progress import Progress
 from backend.flows.augment import Options, run_build
-from backend.flows.builder.model import Report
-from backend.flows.builder.pinned import Find, manifest_dataset
+from backend.flows.builder.model import Report, Request
+from backend.flows.builder.pinned import Find, check_manifest, manifest_dataset
+from backend.flows.builder.run import build
 from backend.flows.builder.shards import Json
 from backend.flows.dataset_dir import image_of, read_description, read_lines, recipe_of
+from backend.formats.manifest import DESCRIPTION, MANIFEST
 from backend.imaging.decode import decode
 from backend.settings import Settings
+from backend.store.tables import open_database
 
+RECORDS = {
+    MANIFEST,
+    DESCRIPTION,
+    "README.md",
+}  # they name the versions of libraries, and parameters as those write them
 Tools = tuple[Settings, Progress]
 
 
 def rebuild(manifest: Path, out: Path, sources: Path | None, workers: int | None, tools: Tools) -> Report:
-    """Build the dataset of `manifest` again below `out`.
+    """Build the dataset of `manifest` again below `out`, and enter it into the register.
 
     Source images come, by sha256, from the source cache, `sources`, or the dataset's own unchanged originals.
 
     Raises:
-        UsageError: no such manifest, or the target is the dataset itself.
+        UsageError: no such manifest, one that contradicts its description, or the target is the dataset itself.
     """
     settings, progress = tools
+    return run_build(_request(manifest, out, sources, workers, settings), settings, progress)
+
+
+def _request(manifest: Path, out: Path, sources: Path | None, workers: int | None, settings: Settings) -> Request:
     original = _folder(manifest)
     description = read_description(original)
+    check_manifest(original, description)
     options = Options(out=out, name=description["name"], formats=tuple(description["formats"]), workers=workers)
     dataset = manifest_dataset(original, _finder(original, description, sources, settings))
     request = options.request(dataset, recipe_of(description), description["source"], settings)
     if request.folder.resolve() == original.resolve():
         msg = f"{original} cannot be rebuilt onto itself"
         raise UsageError(msg, fix="give another --out, or use --verify to compare")
-    request = replace(request, counts=description["selection"], original=original)
-    return run_build(request, settings, progress)
+    return replace(request, counts=description["selection"], original=original)
 
 
 def _folder(manifest: Path) -> Path:
@@ -81,18 +93,36 @@ def verify_rebuild(manifest: Path, sources: Path | None, workers: int | None, to
     """Rebuild into a temporary folder and return one sentence per file that differs, is missing or is extra."""
     original = _folder(manifest)
     with tempfile.TemporaryDirectory(prefix="labelloom-rebuild-") as folder:
-        report = rebuild(manifest, Path(folder), sources, workers, tools)
+        settings, progress = tools
+        request = _request(manifest, Path(folder), sources, workers, settings)
+        report = build(request, open_database(settings.database), progress)  # not registered: it is gone in a moment
         lost = [f"cannot be rebuilt: {s.item}: {s.reason}" for s in report.skipped]
-        return lost + list(_differences(original, report.folder))
+        found = list(_differences(original, report.folder))
+        same = not lost and all(name in RECORDS for name, _ in found)
+        return [
+            *lost,
+            *(_only_records(original, report.folder) if found and same else ()),
+            *(text for _, text in found),
+        ]
 
 
-def _differences(original: Path, rebuilt: Path) -> Iterator[str]:
+def _only_records(original: Path, rebuilt: Path) -> Iterator[str]:
+    """Yield what differs where every image and label is the same and only the records about them are not."""
+    yield "every image and label file is the same, bit for bit; only what is recorded about them differs"
+    before, now = (read_description(folder).get("versions") or {} for folder in (original, rebuilt))
+    for name in sorted(before.keys() | now.keys()):
+        if before.get(name) != now.get(name):
+            yield f"made with {name} {before.get(name, 'unknown')}, rebuilt with {now.get(name, 'unknown')}"
+
+
+def _differences(original: Path, rebuilt: Path) -> Iterator[tuple[str, str]]:
+    """Yield each file that differs, and how."""
     ours, theirs = _files(original), _files(rebuilt)
-    yield from (f"missing: {name}" for name in sorted(theirs - ours))
-    yield from (f"extra: {name}" for name in sorted(ours - theirs))
+    yield from ((name, f"missing: {name}") for name in sorted(theirs - ours))
+    yield from ((name, f"extra: {name}") for name in sorted(ours - theirs))
     for name in sorted(ours & theirs):
         if not filecmp.cmp(original / name, rebuilt / name, shallow=False):
-            yield f"changed: {name}{_pixels(original / name, rebuilt / name)}"
+            yield name, f"changed: {name}{_pixels(original / name, rebuilt / name)}"
 
 
 def _files(folder: Path) -> set[str]:

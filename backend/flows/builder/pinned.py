@@ -6,10 +6,16 @@ from itertools import groupby
 from pathlib import Path
 
 from backend.core.codec import region_from_json
+from backend.core.errors import UsageError, shown
 from backend.core.model import Dataset, Origin, Sample, Skipped, Stream, Tag
 from backend.flows.builder.plan import Planned
 from backend.flows.builder.shards import Json, read_shard, shard_path, write_shard
 from backend.flows.dataset_dir import read_description, read_lines
+from backend.formats.base import SPLITS
+from backend.formats.manifest import DESCRIPTION, MANIFEST, entries
+
+_DESCRIBED = {"name", "source", "labels", "formats", "counts", "selection", "warnings", "recipe", "identity"}
+_NEEDED = {"sha256", "name", "width", "height", "regions", *Origin.__dataclass_fields__}
 
 Find = Callable[[str, Json], Path | None]
 """Returns where a source image lies, from its sha256 and the manifest line's `source`."""
@@ -21,6 +27,39 @@ def manifest_dataset(original: Path, find: Find) -> Dataset:
     stream = Stream(lambda: (_sample(lines[0], find) for lines in _sources(original)))
     labels, tags = tuple(description["labels"]), tuple(description.get("tags", ()))
     return Dataset(description["name"], labels, stream, tags)
+
+
+def check_manifest(original: Path, description: Json) -> None:
+    """Check that a manifest can be followed, and is the one its description counts.
+
+    Raises:
+        UsageError: a line is broken, its file is a path, or lines were added or lost.
+    """
+    lost = _DESCRIBED - description.keys() if isinstance(description, dict) else _DESCRIBED
+    if lost:
+        msg = f"{original / DESCRIPTION}: has no {', '.join(sorted(lost))}"
+        raise UsageError(msg, fix="restore it, or build the dataset again")
+    images, splits = Counter[str](), Counter[str]()
+    for number, (sample, line) in enumerate(entries(original / MANIFEST), start=1):
+        source, variant = line.get("source"), line.get("variant")
+        stem, mark, _ = sample.name.rpartition(f"_v{variant:02d}." if isinstance(variant, int) else "\0")
+        if (
+            not stem
+            or not mark
+            or not isinstance(source, dict)
+            or not source.keys() >= _NEEDED
+            or "lineage" not in line
+        ):
+            msg = f"{original / MANIFEST} line {number}: does not say how {shown(sample.name)} was made"
+            raise UsageError(msg, fix="restore the manifest, or build the dataset again")
+        images["variants" if variant else "originals"] += 1
+        splits[str(sample.split)] += 1
+    counts = description["counts"] or {}
+    found: Json = {"images": images.total(), "variants": images["variants"], "splits": {s: splits[s] for s in SPLITS}}
+    for name, number in found.items():
+        if counts.get(name) != number:
+            msg = f"{original}: the manifest has {name} {number}, dataset.json has {shown(counts.get(name))}"
+            raise UsageError(msg, fix="restore the two as they were written, or build the dataset again")
 
 
 def _sources(original: Path) -> Iterator[list[Json]]:
