@@ -243,7 +243,7 @@ def test_bad_requests_are_named_and_touch_nothing(shell, new_project, tmp_path):
     assert "999999" in missing["error"]
     unlabelled = new_project("unlabelled", tasks=[{"data": {"image": "/data/upload/1/x.jpg"}}])
     empty = shell("export", "-p", unlabelled, "-o", out, code=1)
-    assert "no usable image" in empty["error"]
+    assert "has no task to export: 0 of 1 task: 1 unlabelled" in empty["error"]
     several = '<View><Image name="a" value="$a"/><Image name="b" value="$b"/></View>'
     assert "2 Image tags" in shell("export", "-p", new_project("two", several), "-o", out, code=2)["error"]
     wrong = shell("export", "-p", 1, "-o", out, code=1, LABEL_STUDIO_API_KEY="0" * 40)
