@@ -131,7 +131,10 @@ def decode_line(line: Line, size: Size, meaning: Meaning, repairs: Repairs) -> t
 
 
 def _shape(numbers: tuple[float, ...], size: Size, meaning: Meaning, repairs: Repairs) -> Shape | None:
-    if min(numbers, default=0) > 2:  # NaN compares false and is told apart later
+    if not all(-FARTHEST <= number <= FARTHEST for number in numbers):  # NaN is not either
+        repairs.region(NO_NUMBERS)
+        return None
+    if min(numbers, default=0) > 2:
         repairs.region("had coordinates in pixels instead of fractions of the image and was left out")
         return None
     if len(numbers) == 4:

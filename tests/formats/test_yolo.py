@@ -368,3 +368,11 @@ def test_names_with_line_breaks_become_one_line(tmp_path: Path) -> None:
     assert isinstance(item, Sample) and item.regions[0].label == "a b c"
     assert YOLO.open(tmp_path).labels == ("a b c", "y")
     assert YOLO.open(tmp_path).notes == ("the label 'a\\nb\\tc' has characters that no line can hold: read as 'a b c'",)
+
+
+@pytest.mark.parametrize("key", ["yolo", "yolo-obb", "yolo-seg"])
+@pytest.mark.parametrize("line", ["1e308 .1 .5 .1 .5 .5 .1 1e308", "1e308 1 1e308 1 -1e308 2", ".5 .5 1e308 1e308"])
+def test_coordinates_beyond_all_reason_are_no_numbers(line: str, key: str, tmp_path: Path) -> None:
+    item = one(tmp_path, f"0 {line}", key)
+    assert isinstance(item, Sample) and not item.regions
+    assert item.notes == ("1 x a region had coordinates that are no numbers and was left out",)
