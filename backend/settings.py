@@ -33,7 +33,15 @@ class Settings(BaseSettings):
     worker_timeout: float = Field(30.0, gt=0, description="seconds after which a silent worker counts as dead")
     keep_jobs_days: float = Field(90.0, gt=0, description="days after which finished jobs are forgotten")
 
-    @field_validator("allow_hosts", mode="before")
+    base_url: str | None = Field(
+        None, description="the address people open LabelLoom at; with https, cookies are sent over TLS only"
+    )
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="host names, separated by commas, that LabelLoom answers to beside localhost and its own name"
+    )
+    trusted_proxies: int = Field(0, ge=0, le=5, description="how many reverse proxies stand before LabelLoom")
+
+    @field_validator("allow_hosts", "allowed_hosts", mode="before")
     @classmethod
     def _commas(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value

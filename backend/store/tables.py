@@ -76,6 +76,45 @@ workers = sa.Table(
     sa.Column("seen", sa.DateTime(timezone=True), nullable=False),
 )
 
+tokens = sa.Table(
+    "tokens",
+    metadata,
+    sa.Column("id", sa.String(16), primary_key=True),
+    sa.Column("sha256", sa.String(64), nullable=False, unique=True),
+    sa.Column("name", sa.String(100), nullable=False),
+    sa.Column("email", sa.String(254)),
+    sa.Column("created", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("last_used", sa.DateTime(timezone=True)),
+    sa.Column("revoked", sa.DateTime(timezone=True)),
+)
+
+login_links = sa.Table(
+    "login_links",
+    metadata,
+    sa.Column("sha256", sa.String(64), primary_key=True),
+    sa.Column("who", sa.String(255), nullable=False),
+    sa.Column("expires", sa.DateTime(timezone=True), nullable=False),
+)
+
+sessions = sa.Table(
+    "sessions",
+    metadata,
+    sa.Column("sha256", sa.String(64), primary_key=True),
+    sa.Column("who", sa.String(255), nullable=False),
+    sa.Column("expires", sa.DateTime(timezone=True), nullable=False),
+)
+
+idempotency = sa.Table(
+    "idempotency",
+    metadata,
+    sa.Column("key", sa.String(64), primary_key=True),
+    sa.Column("request", sa.String(64), nullable=False),
+    sa.Column("created", sa.DateTime(timezone=True), nullable=False, index=True),
+    sa.Column("status", sa.Integer),
+    sa.Column("location", sa.String(1024)),
+    sa.Column("body", sa.Text),
+)
+
 
 def open_database(url: str) -> sa.Engine:
     """Return an engine whose tables exist; a SQLite file's folder is made.
