@@ -1,6 +1,7 @@
 """`verify`: read a dataset back, format by format, and say exactly what differs from what was meant."""
 
 import hashlib
+import stat
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -63,6 +64,8 @@ class _Bytes:
             try:
                 status = path.stat()
                 key = (status.st_dev, status.st_ino)
+                if not stat.S_ISREG(status.st_mode):  # a pipe would keep us waiting for good
+                    seen[key] = False
                 if key not in seen:
                     with path.open("rb") as stream:
                         seen[key] = hashlib.file_digest(stream, "sha256").hexdigest() == sha256

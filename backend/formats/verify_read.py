@@ -47,13 +47,14 @@ class Reader(Protocol):
 
 
 def list_files(folder: Path) -> set[str]:
-    """Return every file below a folder, relative with '/', except what tools leave behind (caches, dot files)."""
+    """Return every regular file below a folder, relative with '/', except what tools leave there (caches, dot files)."""
     out: set[str] = set()
     for base, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
         prefix = os.path.relpath(base, folder).replace(os.sep, "/")
         kept = (n for n in names if not n.startswith(".") and not n.endswith(".cache") and n != "Thumbs.db")
-        out.update(name if prefix == "." else f"{prefix}/{name}" for name in kept)
+        files = (name for name in kept if os.path.isfile(f"{base}/{name}"))  # noqa: PTH113 - called for every file
+        out.update(name if prefix == "." else f"{prefix}/{name}" for name in files)
     return out
 
 

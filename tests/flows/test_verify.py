@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,13 @@ def test_progress_is_told(dataset: Path) -> None:
     log = Log()
     verify_dataset(dataset, log)
     assert log.told[-1] == ("verifying", 2, 2)
+
+
+def test_a_pipe_in_the_place_of_an_image_differs(dataset: Path) -> None:
+    path = dataset / "voc/JPEGImages/a_v00.png"
+    path.unlink()
+    os.mkfifo(path)
+    assert verify_dataset(dataset, Silent())["differing"] == ["voc/JPEGImages/a_v00.png"]
 
 
 def test_half_a_dataset_says_which_half_is_missing(dataset: Path) -> None:

@@ -121,7 +121,7 @@ def _read(request: Request, engine: sa.Engine, work: Path) -> _Known:
             known.notes.update(sample.notes)
     by = request.recipe.split.group_by if request.recipe.split else None
     if by and len(known.rows) and (known.rows.keys < 0).all():
-        msg = f"group_by: no image has {by!r}"
+        msg = f"group_by: no image has {shown(by)}"
         raise UsageError(msg, fix="name a field of the tasks' data or meta, or name:REGEX for the file name")
     return known
 
@@ -157,7 +157,7 @@ def _group_key(recipe: Recipe) -> Callable[[Sample], str | None]:
     try:
         pattern = regex.compile(by.removeprefix("name:"))
     except regex.error as error:
-        msg = f"group_by: {by!r} is not a regular expression: {error}"
+        msg = f"group_by: {shown(by)} is not a regular expression: {error}"
         raise UsageError(msg) from error
 
     def from_name(sample: Sample) -> str | None:
