@@ -47,7 +47,7 @@ class Reader(Protocol):
 
 
 def list_files(folder: Path) -> set[str]:
-    """Return every regular file below a folder, relative with '/', except what tools leave there (caches, dot files)."""
+    """Return every regular file below a folder, '/' in its path, except what tools leave there (caches, dot files)."""
     out: set[str] = set()
     for base, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
