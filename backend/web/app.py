@@ -1,0 +1,72 @@
+"""The app: `gunicorn "backend.web.app:create_app()"`, one process with threads; more processes share the database."""
+
+from importlib.metadata import version
+
+from flask import Flask, jsonify
+from flask_bootstrap import Bootstrap5
+from flask_openapi3.models.info import Info
+from flask_openapi3.openapi import OpenAPI
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from backend.settings import Settings, load_settings
+from backend.web import (
+    api_datasets,
+    api_jobs,
+    api_projects,
+    api_recipes,
+    guard,
+    idempotency,
+    logs,
+    operate,
+    orders,
+    pages,
+    problems,
+    security,
+    services,
+)
+from backend.web.metrics import Metrics
+from backend.web.problems import ProblemDocument
+
+
+def create_app(settings: Settings | None = None) -> OpenAPI:
+    """Return the WSGI app; the database is opened by the first request that needs it.
+
+    Raises:
+        UsageError: a setting has an unusable value.
+    """
+    settings = settings or load_settings()
+    app = OpenAPI(
+        __name__,
+        info=Info(title="LabelLoom", version=version("labelloom")),
+        security_schemes={"token": {"type": "http", "scheme": "bearer"}},
+        validation_error_model=ProblemDocument,
+        validation_error_callback=problems.invalid_response,
+        doc_ui=False,
+    )
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.config["BOOTSTRAP_SERVE_LOCAL"] = True
+    app.config["MAX_CONTENT_LENGTH"] = guard.JSON_LIMIT
+    Bootstrap5(app)
+    app.extensions["labelloom-metrics"] = Metrics()
+    services.install(app.extensions, settings)
+    _install(app, settings)
+    for api in (api_jobs, api_datasets, api_recipes, api_projects, orders):
+        app.register_api(api.routes)
+    app.register_blueprint(operate.routes)
+    app.register_blueprint(pages.routes)
+    app.add_url_rule("/api/v1/openapi.json", "openapi", lambda: jsonify(app.api_doc))
+    if settings.trusted_proxies:
+        count = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign]
+    return app
+
+
+def _install(app: Flask, settings: Settings) -> None:
+    """Set up what surrounds every route, in the order in which requests pass it."""
+    logs.to_stderr()
+    problems.install(app)
+    logs.install(app, app.extensions["labelloom-metrics"])
+    guard.install(app, settings)
+    security.install(app)
+    app.before_request(guard.check_body)
+    idempotency.install(app)

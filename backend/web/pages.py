@@ -1,0 +1,83 @@
+"""The pages: projects, one export, jobs; and logging in. They show what the API says, so most is in `static/`."""
+
+import secrets
+from hmac import compare_digest
+from typing import Any
+
+from flask import Blueprint, Response, g, make_response, redirect, render_template, request
+
+from backend.core.recipe import FORMATS
+from backend.flows.access import close_session, open_session
+from backend.web.problems import Problem
+from backend.web.security import COOKIE, own_auth, set_cookie
+from backend.web.services import services
+
+routes = Blueprint("pages", __name__)
+
+_LOGIN = "loom_login"
+
+
+@routes.app_context_processor
+def _who() -> dict[str, Any]:
+    """Give every page the name and the CSRF token of who looks at it."""
+    found = g.get("caller")
+    return {"who": found.who if found else None, "csrf": found.csrf if found else None}
+
+
+@routes.get("/")
+def projects() -> str:
+    """Show Label Studio's projects."""
+    return render_template("projects.html")
+
+
+@routes.get("/export")
+def export() -> str:
+    """Show the form of one export; ?project= and ?tasks= fill it in."""
+    return render_template("export.html", formats=FORMATS)
+
+
+@routes.get("/jobs")
+def jobs() -> str:
+    """Show the jobs."""
+    return render_template("jobs.html")
+
+
+@routes.get("/login")
+@own_auth
+def login() -> Response:
+    """Show the page that takes the code from behind the link's # and sends it on."""
+    return _login_page("")
+
+
+def _login_page(error: str) -> Response:
+    token = secrets.token_urlsafe(32)
+    answer = make_response(render_template("login.html", token=token, error=error), 403 if error else 200)
+    set_cookie(answer, _LOGIN, token, strict=True)
+    return answer
+
+
+@routes.post("/login")
+@own_auth
+def log_in() -> Any:
+    """Trade a login link's code for a session."""
+    expected, given = request.cookies.get(_LOGIN, ""), request.form.get("csrf_token", "")
+    if not expected or not compare_digest(expected.encode(), given.encode()):
+        return _login_page("This page was open for too long, or cookies are off. Please open the link again.")
+    secret = open_session(services().engine, request.form.get("code", "").strip())
+    if secret is None:
+        return _login_page("This link was used already, or is older than 15 minutes. Please ask for a new one.")
+    answer = redirect("/", 303)
+    set_cookie(answer, COOKIE, secret)  # type: ignore[arg-type]  # Flask's responses are werkzeug's
+    answer.delete_cookie(_LOGIN)
+    return answer
+
+
+@routes.post("/logout")
+def log_out() -> Any:
+    """End the session."""
+    if g.caller.csrf is None:
+        raise Problem(400, "only browser sessions can be ended; tokens are revoked")
+    close_session(services().engine, request.cookies.get(COOKIE, ""))
+    answer = redirect("/login", 303)
+    answer.delete_cookie(COOKIE)
+    return answer
