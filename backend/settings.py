@@ -41,7 +41,13 @@ class Settings(BaseSettings):
     )
     trusted_proxies: int = Field(0, ge=0, le=5, description="how many reverse proxies stand before LabelLoom")
 
-    @field_validator("allow_hosts", "allowed_hosts", mode="before")
+    allowed_emails: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="e-mails, separated by commas, of those who may start jobs from inside Label Studio; "
+        "* for all; default: the account that `labelloom up` made",
+    )
+
+    @field_validator("allow_hosts", "allowed_hosts", "allowed_emails", mode="before")
     @classmethod
     def _commas(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value

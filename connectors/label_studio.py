@@ -183,13 +183,17 @@ class LabelStudio:
         with self.calling() as sdk:
             return {user.id: user.email for user in sdk.users.list() if user.id is not None and user.email}
 
-    def task_ids(self, project: int, *, view: int | None = None) -> list[int]:
-        """Return the ids of a project's tasks, or of those a view shows, ascending.
+    def task_ids(self, project: int, *, view: int | None = None, filters: Json | None = None) -> list[int]:
+        """Return the ids of a project's tasks, or of those a view shows or else the filters let through, ascending.
 
         Listing them first makes the set fixed: people at work cannot move tasks between pages while we read.
         """
         ids: list[int] = []
-        parameters = {"project": project, "include": "id", "page_size": _IDS_PAGE, **({"view": view} if view else {})}
+        parameters: Json = {"project": project, "include": "id", "page_size": _IDS_PAGE}
+        if view:
+            parameters["view"] = view
+        elif filters:
+            parameters["query"] = json.dumps({"filters": filters})
         while True:
             page = self.request("GET", "api/tasks/", params={**parameters, "page": len(ids) // _IDS_PAGE + 1}).json()
             ids += [task["id"] for task in page["tasks"]]

@@ -49,10 +49,18 @@ def _empty_label_studio(command: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def ls_server(label_studio_command: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabelStudioServer]:
+def empty_label_studio(label_studio_command: Path) -> Path:
+    """A data directory to copy, of a Label Studio that was started once."""
+    return _empty_label_studio(label_studio_command)
+
+
+@pytest.fixture(scope="session")
+def ls_server(
+    label_studio_command: Path, empty_label_studio: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LabelStudioServer]:
     """A Label Studio without projects for this session."""
     home = tmp_path_factory.mktemp("label-studio") / "home"
-    shutil.copytree(_empty_label_studio(label_studio_command), home)
+    shutil.copytree(empty_label_studio, home)
     server = LabelStudioServer(label_studio_command, home)
     with server:
         server.start(print)

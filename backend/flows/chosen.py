@@ -20,11 +20,16 @@ NEWEST = Filter()
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """Which tasks are exported: those of a view and with an id (None: all) that pass the filter."""
+    """Which tasks are exported: those of a view and with an id (None: all) that pass the filter.
+
+    exclude: ids left out; filters: the Data Manager's own filters, as Label Studio writes them.
+    """
 
     view: int | None = None
     ids: tuple[int, ...] | None = None
     filter: Filter = NEWEST
+    exclude: frozenset[int] = frozenset()
+    filters: Json | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +68,24 @@ def spool_tasks(
 
 
 def _ids(client: LabelStudio, project: Project, chosen: Chosen) -> tuple[int, ...] | None:
-    """Return the ids to ask for: of the view, of the list, or of both; None for all."""
-    if chosen.view is None:
+    """Return the ids to ask for: what the view and the filters show, or the list, or of both; None for all."""
+    if chosen.view is None and not chosen.exclude and not chosen.filters:
         return chosen.ids
-    views = {view["id"]: view["title"] for view in client.views(project.id)}
-    if chosen.view not in views:
+    if chosen.view is not None:
+        _check_view(client, project, chosen.view)
+    shown = set(client.task_ids(project.id, view=chosen.view, filters=chosen.filters)) - chosen.exclude
+    if not shown:
+        msg = f"project {project.id} has no task that the view, the filters and the exclusions leave"
+        raise UsageError(msg, fix="choose at least one task")
+    return tuple(sorted(shown if chosen.ids is None else shown & {*chosen.ids}))
+
+
+def _check_view(client: LabelStudio, project: Project, view: int) -> None:
+    views = {one["id"]: one["title"] for one in client.views(project.id)}
+    if view not in views:
         known = ", ".join(f"{number} ({title})" for number, title in views.items()) or "none was saved yet"
-        msg = f"project {project.id} has no view {chosen.view}"
+        msg = f"project {project.id} has no view {view}"
         raise UsageError(msg, fix=f"its views (Data Manager tabs) are: {known}")
-    shown = client.task_ids(project.id, view=chosen.view)
-    return tuple(shown) if chosen.ids is None else tuple(sorted({*shown} & {*chosen.ids}))
 
 
 def _missing(project: Project, chosen: Chosen, seen: set[int]) -> Iterator[str]:

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -17,6 +17,9 @@ from backend.flows.builder.model import Report
 from backend.flows.builder.pool import Pool
 from backend.flows.recipes import load_recipe, plain_recipe
 from backend.settings import Settings
+
+if TYPE_CHECKING:
+    from backend.flows.chosen import Chosen
 
 Json = dict[str, Any]
 FormatKey = Literal["yolo", "yolo-obb", "yolo-seg", "voc", "coco", "folders"]
@@ -47,6 +50,8 @@ class Choice(Params):
 
     view: int | None = Field(None, description="a Data Manager tab's id")
     tasks: list[int] | None = Field(None, max_length=1_000_000, description="task ids")
+    exclude: list[int] = Field([], max_length=1_000_000, description="ids of tasks that are left out")
+    filters: Json | None = Field(None, description="the Data Manager's filters, as Label Studio writes them")
     labels: list[str] = Field([], max_length=1000)
     since: datetime | None = None
     annotations: Literal["newest", "ground-truth", "consensus"] = "newest"
@@ -73,7 +78,7 @@ class AugmentParams(Params):
     name: str | None = Field(None, max_length=100)
 
 
-class PreviewParams(Params):
+class PreviewParams(Choice):
     """Draw a contact sheet."""
 
     project: int | None = Field(None, gt=0)
@@ -187,20 +192,25 @@ def build_result(report: Report) -> Json:
     }
 
 
-def _export(params: ExportParams, tools: Tools) -> Json:
-    from backend.flows.augment import Options
+def _chosen(params: Choice) -> "Chosen":
     from backend.flows.chosen import Chosen
-    from backend.flows.export import Target, export
     from backend.formats.label_studio_tasks import Filter
 
-    recipe = recipe_of(params.recipe, tools.settings, f"project-{params.project}")
     ids = None if params.tasks is None else tuple(sorted(set(params.tasks)))
-    chosen = Chosen(params.view, ids, Filter(params.annotations, tuple(params.labels), params.since))
+    how = Filter(params.annotations, tuple(params.labels), params.since)
+    return Chosen(params.view, ids, how, frozenset(params.exclude), params.filters)
+
+
+def _export(params: ExportParams, tools: Tools) -> Json:
+    from backend.flows.augment import Options
+    from backend.flows.export import Target, export
+
+    recipe = recipe_of(params.recipe, tools.settings, f"project-{params.project}")
     target = None
     if params.write_back is not None:
         target = Target(params.write_back, params.as_predictions, params.sample)
     options = Options(None, params.name, tuple(params.formats), pools=tools.pools)
-    report = export(params.project, recipe, chosen, options, target, (tools.settings, tools.progress))
+    report = export(params.project, recipe, _chosen(params), options, target, (tools.settings, tools.progress))
     result = {**build_result(report.build), "tasks": report.counts, "summary": report.summary}
     result["warnings"] = [*report.warnings, *result["warnings"]]
     return result | ({"write_back": report.written.to_json()} if report.written else {})
@@ -226,7 +236,7 @@ def _preview(params: PreviewParams, tools: Tools) -> Json:
     out = settings.sheets_dir / f"{tools.job}.jpg"
     out.parent.mkdir(parents=True, exist_ok=True)
     size = PreviewSize(params.images, params.variants, worst=params.worst)
-    with open_source(folder, params.project, settings, tools.progress) as dataset:
+    with open_source(folder, params.project, settings, tools.progress, _chosen(params)) as dataset:
         report = preview_sheet(dataset, recipe, out, size, tools.progress)
     skipped = [{"item": s.item, "reason": s.reason} for s in report.skipped]
     return {"sheet": out.name, "images": report.images, "skipped": skipped}

@@ -14,6 +14,7 @@ from backend.core.errors import ImageError, LabelLoomError, UsageError
 from backend.core.model import Dataset, Sample, Skipped
 from backend.core.progress import Progress
 from backend.core.recipe import Recipe
+from backend.flows.chosen import Chosen
 from backend.flows.label_studio_source import open_project
 from backend.flows.outputs import check_output, write_output
 from backend.formats.recognise import open_dataset
@@ -45,8 +46,10 @@ class PreviewReport:
 
 
 @contextmanager
-def open_source(folder: Path | None, project: int | None, settings: Settings, progress: Progress) -> Iterator[Dataset]:
-    """Yield the dataset of a folder or of a Label Studio project, whichever is given.
+def open_source(
+    folder: Path | None, project: int | None, settings: Settings, progress: Progress, chosen: Chosen | None = None
+) -> Iterator[Dataset]:
+    """Yield the dataset of a folder, or of a Label Studio project or its chosen tasks, whichever is given.
 
     Raises:
         UsageError: both or neither is given.
@@ -57,7 +60,7 @@ def open_source(folder: Path | None, project: int | None, settings: Settings, pr
     if folder is not None:
         yield open_dataset(folder)
     elif project is not None:
-        with open_project(project, settings, progress) as source:
+        with open_project(project, settings, progress, chosen) as source:
             yield source.dataset
 
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from backend.core.errors import LabelLoomError
+from backend.flows.connect import action_environment, install_action
 from backend.flows.image_stores import both_paths
 from backend.settings import Settings
 from connectors.errors import ServerError
@@ -27,7 +28,9 @@ def server(settings: Settings, say: Say) -> LabelStudioServer:
     except ServerError as error:
         raise LabelLoomError(str(error), fix=error.fix) from error
     shared, _ = both_paths(settings.storage) if settings.storage else (None, None)
-    return LabelStudioServer(command, settings.data_dir / "label-studio", document_root=shared)
+    install_action(command)
+    environment = action_environment(settings)
+    return LabelStudioServer(command, settings.data_dir / "label-studio", document_root=shared, settings=environment)
 
 
 @contextmanager

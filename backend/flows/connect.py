@@ -1,0 +1,96 @@
+"""Doors into LabelLoom from inside Label Studio: the entry in its Actions menu, and links in projects."""
+
+import json
+import os
+from pathlib import Path
+
+from backend.core.errors import LabelLoomError
+from backend.flows.access import DEFAULT_URL, caller_of_token, create_token
+from backend.flows.label_studio_source import connect, find_project, translated
+from backend.imaging.files import write_atomic
+from backend.settings import Settings
+from backend.store.tables import open_database
+from connectors import label_studio_action
+from connectors.label_studio import Project
+
+ACTION = "labelloom_action.py"
+TOKEN_NAME = "Label Studio's Actions menu"
+BEGIN, END = "<!-- labelloom -->", "<!-- /labelloom -->"
+
+
+def own_url(settings: Settings) -> str:
+    """Return the address at which people and Label Studio find LabelLoom."""
+    return (settings.base_url or DEFAULT_URL).rstrip("/")
+
+
+def action_text() -> str:
+    """Return the file that adds the entry to Label Studio's Actions menu."""
+    return Path(label_studio_action.__file__).read_text(encoding="utf-8")
+
+
+def install_action(command: Path) -> Path:
+    """Put the entry into the Label Studio of an environment, or bring it up to date; it does nothing unconfigured.
+
+    Args:
+        command: the environment's `label-studio` command.
+
+    Raises:
+        LabelLoomError: that environment holds no Label Studio as we know it.
+    """
+    found = list(command.parent.parent.glob("lib/python*/site-packages/label_studio/data_manager/actions"))
+    if not found:
+        msg = f"the environment of {command} has no folder label_studio/data_manager/actions"
+        raise LabelLoomError(msg, fix="remove that environment; `labelloom up` makes it again")
+    target, text = found[0] / ACTION, action_text().encode()
+    if not target.is_file() or target.read_bytes() != text:
+        write_atomic(target, text)
+    return target
+
+
+def action_environment(settings: Settings) -> dict[str, str]:
+    """Return the environment variables that tell the entry where LabelLoom is and let it in."""
+    return {"LABELLOOM_URL": own_url(settings), "LABELLOOM_TOKEN": action_token(settings)}
+
+
+def action_token(settings: Settings) -> str:
+    """Return the entry's API token: the stored one while it is valid, else a new one."""
+    path = settings.data_dir / "label-studio" / "labelloom.json"
+    if path.is_file():
+        token = str(json.loads(path.read_text(encoding="utf-8"))["token"])
+        if caller_of_token(open_database(settings.database), token):
+            return token
+    token = create_token(settings, TOKEN_NAME)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    temporary.unlink(missing_ok=True)
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        json.dump({"url": own_url(settings), "token": token}, file)
+    temporary.replace(path)
+    return token
+
+
+def link_project(settings: Settings, project: int) -> tuple[Project, bool]:
+    """Put a link to LabelLoom behind a project's own instructions; return it, and whether anything changed.
+
+    Raises:
+        LabelLoomError: Label Studio is gone, or has no such project.
+    """
+    with translated():
+        client = connect(settings)
+        found = find_project(client, project)
+        path = f"api/projects/{project}/"
+        before = str(client.request("GET", path).json().get("expert_instruction") or "")
+        after = with_link(before, own_url(settings), project)
+        if after != before:
+            client.request("PATCH", path, json={"expert_instruction": after})
+    return found, after != before
+
+
+def with_link(text: str, url: str, project: int) -> str:
+    """Return instructions with our part at their end; an older one of ours is replaced, all else stays as it is."""
+    address = f"{url}/export?project={project}"
+    link = f'{BEGIN}<p><a href="{address}" target="_blank">Augment and export with LabelLoom</a></p>{END}'
+    begin, end = text.find(BEGIN), text.find(END)
+    if 0 <= begin < end:
+        return text[:begin] + link + text[end + len(END) :]
+    return f"{text}\n{link}" if text else link

@@ -1,0 +1,168 @@
+"""An entry in Label Studio's Actions menu that orders an augmented export from LabelLoom.
+
+This file runs inside Label Studio: it lies in its `data_manager/actions/` folder, which imports every file there. It
+needs nothing but the standard library and Label Studio itself, and without LABELLOOM_URL and LABELLOOM_TOKEN (in Label
+Studio's environment, or as {"url": ..., "token": ...} in `labelloom.json` beside this file) it adds nothing.
+It sends which tasks are selected, never the tasks, and waits for an answer, never for the work.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlencode
+from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
+
+Json = dict[str, Any]
+
+TIMEOUT = 3.0  # seconds: Label Studio's page waits for us
+TITLE = 50  # characters that Label Studio takes as a project's title
+ORIGINALS = "originals only"
+LONG = 160  # characters of a reason that the dialog shows
+
+
+class _Unavailable(Exception):
+    """LabelLoom did not do what was asked; the message is for people."""
+
+
+class _NoRedirects(HTTPRedirectHandler):
+    """Stays where it was sent: the token is for one address only."""
+
+    def redirect_request(self, *_arguments: Any, **_named: Any) -> None:
+        """Follow nothing."""
+
+
+def _address() -> tuple[str, str]:
+    """Return LabelLoom's address and our token, or two empty texts."""
+    url, token = os.environ.get("LABELLOOM_URL", ""), os.environ.get("LABELLOOM_TOKEN", "")
+    file = Path(__file__).with_name("labelloom.json")
+    if not (url and token) and file.is_file():
+        try:
+            stored = json.loads(file.read_text(encoding="utf-8"))
+            url, token = str(stored["url"]), str(stored["token"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return "", ""
+    return url.rstrip("/"), token
+
+
+def _ask(path: str, body: Json | None = None) -> Json:
+    url, token = _address()
+    data = None if body is None else json.dumps(body).encode()
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json", "Accept": "application/json"}
+    # No proxy from the environment: LabelLoom is a neighbour.
+    opener = build_opener(ProxyHandler({}), _NoRedirects())
+    try:
+        with opener.open(Request(f"{url}/api/v1/{path}", data, headers), timeout=TIMEOUT) as answer:
+            found = json.load(answer)
+    except HTTPError as error:
+        raise _Unavailable(_reason(error, url)) from error
+    except (URLError, OSError) as error:
+        why = getattr(error, "reason", error)
+        msg = f"LabelLoom does not answer at {url}: {why}. Is it running?"
+        raise _Unavailable(msg) from error
+    except ValueError as error:
+        msg = f"what answers at {url} is not LabelLoom"
+        raise _Unavailable(msg) from error
+    if not isinstance(found, dict):
+        msg = f"what answers at {url} is not LabelLoom"
+        raise _Unavailable(msg)
+    return found
+
+
+def _reason(error: HTTPError, url: str) -> str:
+    if error.code == 401:
+        return (
+            f"LabelLoom at {url} does not accept Label Studio's token. Make a new one: labelloom connect --print-action"
+        )
+    try:
+        problem = json.loads(error.read(100_000))
+        text = str(problem["detail"])
+        fix = problem.get("fix")
+    except (ValueError, KeyError, TypeError, AttributeError, OSError):
+        return f"LabelLoom at {url} answers HTTP {error.code}"
+    return f"{text} ({fix})" if fix else text
+
+
+def _form(user: Any, project: Any) -> list[Json]:
+    """Return the dialog's fields; an exception here would show as a blank error, so a reason becomes a field."""
+    try:
+        found = _ask(f"orders/form?{urlencode({'project': project.id, 'user': user.email})}")
+        recipes = [{"value": r["name"], "label": f"{r['name']}: {r['about'][:60]}"} for r in found["recipes"]]
+        problem, last = found.get("problem"), found["last"]
+    except _Unavailable as error:
+        problem = str(error)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the dialog must say it
+        problem = f"{type(error).__name__}: {error}"
+    if problem:
+        return [{"columnCount": 1, "fields": [_note("problem", f"Not possible now: {problem}")]}]
+    recipes.append({"value": ORIGINALS, "label": f"({ORIGINALS})"})
+    fields: list[Json] = [
+        {"type": "select", "name": "recipe", "label": "Recipe", "options": recipes, "value": recipes[0]["value"]},
+        {"type": "number", "name": "variants", "label": "Variants of each image (empty: as the recipe says)", "min": 0},
+        {"type": "input", "name": "title", "label": "Title of the new project (empty: none, only the dataset)"},
+        {
+            "type": "select",
+            "name": "do",
+            "label": "What to do",
+            "options": [
+                {"value": "export", "label": "Augment and export"},
+                {"value": "preview", "label": "Only draw a preview"},
+            ],
+            "value": "export",
+        },
+        _note("last", f"Last: {last}"),
+    ]
+    fields[2]["value"] = f"{project.title[: TITLE - 11].rstrip()}, augmented"
+    return [{"columnCount": 1, "fields": fields}]
+
+
+def _note(name: str, text: str) -> Json:
+    short = text if len(text) <= LONG else f"{text[:LONG]}..."
+    return {"type": "input", "name": name, "label": short, "value": "", "readOnly": True}
+
+
+def labelloom_export(project: Any, queryset: Any, **kwargs: Any) -> Json:
+    """Order the export of the selected tasks; the reason of a refusal shows as a toast."""
+    request = kwargs["request"]
+    data = request.data
+    order = {
+        "project": project.id,
+        "user": request.user.email,
+        "selection": data.get("selectedItems") or {"all": True},
+        "filters": data.get("filters") or None,
+        "recipe": None if data.get("recipe") in {None, "", ORIGINALS} else data["recipe"],
+        "variants": None if data.get("variants") in {None, ""} else data["variants"],
+        "title": (data.get("title") or "").strip() or None,
+        "do": data.get("do") or "export",
+    }
+    try:
+        job = _ask("orders", order)
+    except _Unavailable as error:
+        from rest_framework.exceptions import ValidationError  # only Label Studio has it
+
+        raise ValidationError(str(error)) from error
+    return {"processed_items": 0, "detail": f"LabelLoom job {job.get('id')} was queued"}
+
+
+# `projects.change`: those who may change the project. LabelLoom checks the e-mail against its own list as well.
+actions: list[Json] = (
+    [
+        {
+            "entry_point": labelloom_export,
+            "permission": "projects.change",
+            "order": 50,
+            "title": "Augment and export with LabelLoom...",
+            "dialog": {
+                "title": "Augment and export with LabelLoom",
+                "text": "The work is queued and goes on by itself; open this dialog again to see how far it is.",
+                "type": "confirm",
+                "form": _form,
+            },
+        }
+    ]
+    if all(_address())
+    else []
+)

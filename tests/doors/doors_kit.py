@@ -1,0 +1,61 @@
+"""What the tests of the doors share."""
+
+import io
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image, ImageDraw
+from werkzeug.serving import BaseWSGIServer, make_server
+
+from backend.settings import Settings
+from backend.web.app import create_app
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+
+@dataclass
+class Loom:
+    """Our own service; `web` is None while it is down."""
+
+    home: Path
+    port: int
+    token: str
+    settings: Settings
+    web: BaseWSGIServer | None = None
+
+    def start(self) -> None:
+        """Answer requests."""
+        self.web = make_server("127.0.0.1", self.port, create_app(self.settings), threaded=True)
+        threading.Thread(target=self.web.serve_forever, daemon=True).start()
+
+    def stop(self) -> None:
+        """Answer no more."""
+        assert self.web is not None
+        self.web.shutdown()
+        self.web.server_close()
+        self.web = None
+
+
+def picture(number: int) -> bytes:
+    """A noisy JPEG with a bright square."""
+    shown = Image.fromarray(np.random.default_rng(number).integers(0, 120, (240, 320, 3), dtype=np.uint8))
+    ImageDraw.Draw(shown).rectangle((80, 60, 180, 160), fill=(250, 40 * number, 40))
+    buffer = io.BytesIO()
+    shown.save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+def log_in(browser: "Browser", url: str, email: str, password: str) -> "Page":
+    """Return a page of a browser session of its own."""
+    page = browser.new_context(viewport={"width": 1400, "height": 900}).new_page()
+    page.set_default_timeout(40_000)
+    page.goto(f"{url}/user/login/")
+    page.fill("input[name=email]", email)
+    page.fill("input[name=password]", password)
+    page.click("button[type=submit]")
+    page.wait_for_url(lambda address: "/login" not in address)
+    return page
