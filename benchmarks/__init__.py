@@ -10,6 +10,7 @@ BENCHMARKS = {
     "torchvision_v2": "benchmarks.torchvision_v2",
     "write_back": "benchmarks.write_back",
     "memory": "benchmarks.memory",
+    "jobs": "benchmarks.jobs",
     "figure3": "benchmarks.figure3",
     "read_back": "benchmarks.read_back",
 }

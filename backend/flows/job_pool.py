@@ -14,7 +14,7 @@ from backend.flows.builder.shards import shard_path
 from backend.jobs.queue import Queue
 
 TASKS: dict[str, tuple[Task, str]] = {"index": (index_shard, "index"), "render": (render_shard, "done")}
-TOGETHER = 4  # shards of one piece of queued work: 32 sources, some seconds
+TOGETHER = 2  # shards of one piece of queued work: 16 sources, a few seconds
 POLL = 0.2
 _NAMES = {function: name for name, (function, _) in TASKS.items()}
 _NOTHING: Iterator[Any] = iter(())

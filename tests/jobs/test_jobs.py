@@ -5,7 +5,6 @@ import time
 from pathlib import Path
 
 import pytest
-from fleet import RECIPE, fleet, make_yolo, tree, wait_for, wait_until_running
 
 from backend.core.errors import UsageError
 from backend.core.progress import Silent
@@ -15,6 +14,7 @@ from backend.flows.jobs import Jobs
 from backend.formats.recognise import open_dataset
 from backend.jobs.queue import Busy
 from backend.settings import Settings
+from benchmarks.fleet import RECIPE, fleet, make_yolo, tree, wait_for, wait_until_running
 
 IMAGES = 96
 KILLS = 2
