@@ -259,17 +259,6 @@ def datasets_rm(
 
 
 @app.command()
-def up(
-    port: Annotated[int, typer.Option("--port", help="Label Studio's port; a busy one is passed over.")] = 8080,
-) -> None:
-    """Start Label Studio and keep it running until Ctrl-C.
-
-    The first start installs it into an environment of its own and makes an account and a token for you.
-    """
-    label_studio.up(port)
-
-
-@app.command()
 def demo(
     exit_: Annotated[bool, typer.Option("--exit", help="Stop everything when the result is shown.")] = False,
     port: Annotated[int, typer.Option("--port", help="Label Studio's port; a busy one is passed over.")] = 8080,

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from backend.flows.augment import Options
     from backend.flows.chosen import Chosen
     from backend.flows.export import ExportReport, Target
+    from backend.flows.service import Service
     from backend.formats.label_studio_tasks import Annotations
     from backend.settings import Settings
 
@@ -128,24 +129,12 @@ def import_(path: Path, project: int | None, new: str | None, *, as_json: bool) 
     run("import", work, as_json=as_json)
 
 
-def up(port: int) -> None:
-    """Run `labelloom up`."""
-
-    def work(settings: "Settings", progress: TerminalProgress) -> Outcome:
-        from backend.flows.up import serve
-
-        with progress.paused():
-            serve(settings, port, _say)
-        return Outcome(["stopped"])
-
-    run("up", work)
-
-
 def demo(port: int, *, stop: bool, as_json: bool) -> None:
     """Run `labelloom demo`."""
 
     def work(settings: "Settings", progress: TerminalProgress) -> Outcome:
         from backend.flows.demo import demo as flow
+        from backend.flows.up import service_beside
 
         with flow(settings, progress, port, _say) as report:
             outcome = export_outcome(report.export)
@@ -160,17 +149,19 @@ def demo(port: int, *, stop: bool, as_json: bool) -> None:
             with progress.paused():
                 for line in outcome.text:
                     stdout.print(line, markup=False, highlight=False)
-                _say("Label Studio keeps running; press Ctrl-C to stop it")
-                _wait(progress)
+                with service_beside(settings, _say) as service:
+                    _say("Label Studio and LabelLoom keep running; press Ctrl-C to stop them")
+                    _wait(progress, service)
         return Outcome(["stopped"])
 
     run("demo", work, as_json=as_json)
 
 
-def _wait(progress: TerminalProgress) -> None:
+def _wait(progress: TerminalProgress, service: "Service") -> None:
     try:
         while True:
             progress.update("serving", 0)
+            service.keep()
             time.sleep(0.3)
     except Cancelled:
         return

@@ -1,12 +1,107 @@
-"""Commands that operate the service: worker, jobs."""
+"""Commands that operate the service: up, web, worker, tokens, login, jobs."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from backend.commands.terminal import Outcome, TerminalProgress, run
+from backend.commands.terminal import Outcome, TerminalProgress, run, stderr
 
 if TYPE_CHECKING:
+    from backend.flows.up import Wanted
     from backend.settings import Settings
     from backend.store.jobs import JobRow
+
+
+def up(wanted: "Callable[[], Wanted]") -> None:
+    """Run `labelloom up`."""
+
+    def work(settings: "Settings", progress: TerminalProgress) -> Outcome:
+        from backend.flows.up import serve
+
+        with progress.paused():
+            serve(settings, wanted(), _say)
+        return Outcome(["stopped"])
+
+    run("up", work)
+
+
+def _say(text: str) -> None:
+    stderr.print(text, markup=False, highlight=False)
+
+
+def web(host: str, port: int, processes: int) -> None:
+    """Run `labelloom web`: this process becomes the web server."""
+    import os
+
+    from backend.flows.service import gunicorn
+
+    command = gunicorn(host, port, processes=processes)
+    os.execv(command[0], command)
+
+
+def login() -> None:
+    """Run `labelloom login`."""
+
+    def work(settings: "Settings", _progress: TerminalProgress) -> Outcome:
+        from getpass import getuser
+
+        from backend.flows.access import login_link
+
+        link = login_link(settings, getuser())
+        return Outcome([link, "works once, within 15 minutes"])
+
+    run("login", work)
+
+
+def tokens_make(name: str, email: str | None, *, as_json: bool) -> None:
+    """Run `labelloom tokens make`."""
+
+    def work(settings: "Settings", _progress: TerminalProgress) -> Outcome:
+        from backend.flows.access import create_token
+
+        token = create_token(settings, name, email)
+        return Outcome([token, "keep it: it is not shown again"], more={"token": token})
+
+    run("tokens make", work, as_json=as_json)
+
+
+def tokens_list(*, as_json: bool) -> None:
+    """Run `labelloom tokens list`."""
+
+    def work(settings: "Settings", _progress: TerminalProgress) -> Outcome:
+        from backend.flows.access import list_tokens
+
+        rows = list_tokens(settings)
+        told = [
+            {
+                "id": row.id,
+                "name": row.name,
+                "email": row.email,
+                "created": row.created.isoformat(),
+                "last_used": row.last_used.isoformat() if row.last_used else None,
+                "revoked": row.revoked is not None,
+            }
+            for row in rows
+        ]
+        text = [
+            f"{t['id']}  {'revoked' if t['revoked'] else 'valid  '}  {t['name']}  {t['email'] or ''}  "
+            f"last used {t['last_used'] or 'never'}"
+            for t in told
+        ]
+        return Outcome(text or ["no tokens"], more={"tokens": told})
+
+    run("tokens list", work, as_json=as_json)
+
+
+def tokens_revoke(token: str, *, as_json: bool) -> None:
+    """Run `labelloom tokens revoke`."""
+
+    def work(settings: "Settings", _progress: TerminalProgress) -> Outcome:
+        from backend.flows.access import revoke_token
+
+        row = revoke_token(settings, token)
+        return Outcome([f"{row.id} ({row.name}) is revoked"])
+
+    run("tokens revoke", work, as_json=as_json)
 
 
 def worker() -> None:

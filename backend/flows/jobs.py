@@ -65,7 +65,7 @@ class Jobs(AbstractContextManager["Jobs"]):
         return found
 
     def cancel(self, job: str) -> JobRow:
-        """Ask a job to stop after the item in hand; one that only waits stops at once, a finished one stays as it is."""
+        """Ask a job to stop after the item in hand; one that waits stops at once, a finished one stays as it is."""
         self.get(job)
         if table.move(self.engine, job, before=("queued",), after="cancelled"):
             self.queue.drop(self.queue.unfinished(f"{job}."))

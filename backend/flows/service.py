@@ -1,0 +1,131 @@
+"""The processes of the service: the web server and the workers, started, watched and stopped together."""
+
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from backend.core.errors import LabelLoomError
+from backend.flows.builder.pool import default_workers
+from backend.settings import Settings
+
+log = logging.getLogger("labelloom.service")
+
+PORT = 9090
+THREADS = 16
+_TRIES = 20  # ports after the wanted one
+_PATIENCE = 60.0  # seconds for the web server's first answer
+_GRACE = 15.0  # seconds for a process to end when asked
+
+
+def gunicorn(host: str, port: int, *, processes: int = 1) -> list[str]:
+    """Return the command line of the web server: threads, since requests wait for databases and for Label Studio."""
+    return [
+        *(sys.executable, "-m", "gunicorn", "backend.web.app:create_app()"),
+        *("--bind", f"{host}:{port}", "--worker-class", "gthread", "--threads", str(THREADS)),
+        *("--workers", str(processes), "--graceful-timeout", "10", "--timeout", "120", "--log-level", "warning"),
+    ]
+
+
+def free_port(host: str, wanted: int) -> int:
+    """Return the wanted port, or the next free one.
+
+    Raises:
+        LabelLoomError: the next twenty are taken as well, or the address is not this machine's.
+    """
+    for port in range(wanted, min(wanted + _TRIES, 65536)):
+        with socket.socket() as probe:
+            try:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind((host, port))
+            except OSError:
+                continue
+            return port
+    msg = f"no free port from {wanted} on at {host}"
+    raise LabelLoomError(msg, fix="give another --port")
+
+
+class Service:
+    """The web server and some workers, as children of this process, each with a log of its own."""
+
+    def __init__(self, settings: Settings, *, host: str = "127.0.0.1", port: int = PORT, workers: int | None = None):
+        self._settings = settings
+        self._host, self.port = host, free_port(host, port)
+        self._commands = {"web": gunicorn(host, self.port)}
+        for number in range(1, (workers or default_workers()) + 1):
+            self._commands[f"worker-{number}"] = [str(Path(sys.executable).with_name("labelloom")), "worker"]
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+
+    @property
+    def url(self) -> str:
+        """The address people open."""
+        return self._settings.base_url or f"http://localhost:{self.port}"
+
+    def start(self) -> None:
+        """Start all processes and wait until the web server answers.
+
+        Raises:
+            LabelLoomError: it does not.
+        """
+        self._settings.logs_dir.mkdir(parents=True, exist_ok=True)
+        for name in self._commands:
+            self._spawn(name)
+        end = time.monotonic() + _PATIENCE
+        while not self._answers():
+            if self._running["web"].poll() is not None or time.monotonic() > end:
+                self.stop()
+                msg = "the web server did not start"
+                raise LabelLoomError(msg, fix=f"its log is {self._log('web')}")
+            time.sleep(0.1)
+
+    def keep(self) -> None:
+        """Start again what has ended by itself; call it now and then."""
+        for name, process in list(self._running.items()):
+            if process.poll() is not None:
+                log.warning("%s ended with %s: it is started again", name, process.returncode)
+                self._spawn(name)
+
+    def stop(self) -> None:
+        """Stop all processes; jobs in hand go on at the next start."""
+        for process in self._running.values():
+            process.send_signal(signal.SIGTERM)
+        end = time.monotonic() + _GRACE
+        for process in self._running.values():
+            try:
+                process.wait(max(0.1, end - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self._running.clear()
+
+    def _spawn(self, name: str) -> None:
+        environment = os.environ | {  # noqa: TID251 - what children inherit, not a setting read here
+            "LABELLOOM_DATA_DIR": str(self._settings.data_dir),
+            "LABELLOOM_CACHE_DIR": str(self._settings.cache_dir),
+            "LABELLOOM_DATABASE_URL": self._settings.database,
+            "LABELLOOM_BASE_URL": self.url,
+        }
+        with self._log(name).open("ab") as said:
+            self._running[name] = subprocess.Popen(
+                self._commands[name],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=said,
+                start_new_session=True,  # a Ctrl-C on the terminal is ours to pass on, in our order
+            )
+
+    def _log(self, name: str) -> Path:
+        return self._settings.logs_dir / f"{name}.log"
+
+    def _answers(self) -> bool:
+        import httpx
+
+        try:
+            return httpx.get(f"http://{self._host}:{self.port}/healthz", timeout=2).status_code == 200
+        except httpx.HTTPError:
+            return False
