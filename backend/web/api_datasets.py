@@ -16,7 +16,7 @@ from backend.flows.dataset_dir import read_description
 from backend.store.datasets import DatasetRow, list_datasets, record_dataset
 from backend.web.archive import CHUNK, stream_zip, unpack
 from backend.web.problems import Problem
-from backend.web.schemas import ERRORS, DatasetDetail, DatasetItem, DatasetList, NamePath, Page, UploadQuery
+from backend.web.schemas import ERRORS, FILES, DatasetDetail, DatasetItem, DatasetList, NamePath, Page, UploadQuery
 from backend.web.security import caller
 from backend.web.services import services
 
@@ -75,7 +75,9 @@ def show(path: NamePath) -> Json:
     return DatasetDetail(**_item(row).model_dump(), description=description).model_dump(mode="json")
 
 
-@routes.get("/datasets/<string:name>/manifest", summary="Read a dataset's manifest (JSON lines).")
+@routes.get(
+    "/datasets/<string:name>/manifest", summary="Read a dataset's manifest.", responses=FILES["application/x-ndjson"]
+)
 def manifest(path: NamePath) -> Response:
     """Stream `manifest.jsonl`."""
     file = _row(path.name).path / "manifest.jsonl"
@@ -84,7 +86,7 @@ def manifest(path: NamePath) -> Response:
     return send_file(file, mimetype="application/x-ndjson", conditional=True)
 
 
-@routes.get("/datasets/<string:name>/download", summary="Download a dataset as a zip file.")
+@routes.get("/datasets/<string:name>/download", summary="Download a dataset.", responses=FILES["application/zip"])
 def download(path: NamePath) -> Response:
     """Stream a zip file; nothing is stored on the way."""
     row = _row(path.name)
@@ -141,7 +143,11 @@ def _count(folder: Path) -> int:
     from backend.core.model import Sample
     from backend.formats.recognise import open_dataset
 
-    images = sum(1 for sample in open_dataset(folder).samples if isinstance(sample, Sample))
+    try:
+        images = sum(1 for sample in open_dataset(folder).samples if isinstance(sample, Sample))
+    except UsageError as error:
+        msg = str(error).replace(str(folder), "the zip file")
+        raise UsageError(msg, fix="docs/formats.md says what is read") from error
     if not images:
         msg = "the zip file holds no image with labels that can be read"
         raise UsageError(msg, fix="docs/formats.md says what is read")

@@ -11,7 +11,7 @@ from backend.core.errors import UsageError
 from backend.flows.job_kinds import KINDS, Kind, Params, dataset_path, recipe_of
 from backend.store.jobs import JobRow, count_states, get_job, lines_of, list_jobs
 from backend.web.problems import Problem, invalid
-from backend.web.schemas import ERRORS, Job, JobBody, JobList, JobPath, JobsQuery, Line, Lines, LinesQuery
+from backend.web.schemas import ERRORS, FILES, Job, JobBody, JobList, JobPath, JobsQuery, Line, Lines, LinesQuery
 from backend.web.security import caller
 from backend.web.services import answered, services
 
@@ -136,7 +136,7 @@ def lines(path: JobPath, query: LinesQuery) -> Json:
     return Lines(lines=found, next=found[-1].number if found else query.after).model_dump(mode="json")
 
 
-@routes.get("/jobs/<string:job>/sheet", summary="Fetch a preview's contact sheet (JPEG).")
+@routes.get("/jobs/<string:job>/sheet", summary="Fetch a preview's contact sheet.", responses=FILES["image/jpeg"])
 def sheet(path: JobPath) -> Response:
     """Return the picture that a preview job drew."""
     row = _row(path.job)

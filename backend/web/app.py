@@ -25,6 +25,7 @@ from backend.web import (
     services,
 )
 from backend.web.metrics import Metrics
+from backend.web.openapi import described
 from backend.web.problems import ProblemDocument
 
 
@@ -43,6 +44,7 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
         validation_error_callback=problems.invalid_response,
         doc_ui=False,
     )
+    app.url_map.merge_slashes = False  # an address is what it says, never a guess
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.config["BOOTSTRAP_SERVE_LOCAL"] = True
     app.config["MAX_CONTENT_LENGTH"] = guard.JSON_LIMIT
@@ -54,7 +56,7 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
         app.register_api(api.routes)
     app.register_blueprint(operate.routes)
     app.register_blueprint(pages.routes)
-    app.add_url_rule("/api/v1/openapi.json", "openapi", lambda: jsonify(app.api_doc))
+    app.add_url_rule("/api/v1/openapi.json", "openapi", lambda: jsonify(described(app)))
     if settings.trusted_proxies:
         count = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign]
