@@ -116,6 +116,112 @@ idempotency = sa.Table(
 )
 
 
+rules = sa.Table(
+    "rules",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("name", sa.String(60), nullable=False, unique=True),
+    sa.Column("project", sa.Integer, nullable=False, index=True),
+    sa.Column("spec", sa.Text, nullable=False),
+    sa.Column("who", sa.String(255), nullable=False),
+    sa.Column("created", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("enabled", sa.Boolean, nullable=False),
+    sa.Column("reason", sa.Text),
+    sa.Column("mark", sa.Integer, nullable=False),
+    sa.Column("fired", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("due_since", sa.DateTime(timezone=True)),
+    sa.Column("not_before", sa.DateTime(timezone=True)),
+    sa.Column("failures", sa.Integer, nullable=False),
+)
+
+rule_runs = sa.Table(
+    "rule_runs",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("rule", sa.Integer, nullable=False, index=True),
+    sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("why", sa.Text, nullable=False),
+    sa.Column("job", sa.String(32)),
+    sa.Column("outcome", sa.String(12), index=True),
+    sa.Column("detail", sa.Text),
+    sa.Column("started", sa.DateTime(timezone=True)),
+    sa.Column("finished", sa.DateTime(timezone=True)),
+    sa.Column("wrote", sa.Integer, index=True),
+    sa.Column("cause", sa.Integer),
+    sa.Column("mark_before", sa.Integer, nullable=False),
+    sa.Column("fired_before", sa.DateTime(timezone=True), nullable=False),
+)
+
+hooks = sa.Table(
+    "hooks",
+    metadata,
+    sa.Column("project", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column("url", sa.String(1024), nullable=False),
+    sa.Column("webhook", sa.Integer, nullable=False),
+)
+
+deliveries = sa.Table(
+    "deliveries",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("digest", sa.String(64), nullable=False, unique=True),
+    sa.Column("project", sa.Integer, nullable=False),
+    sa.Column("action", sa.String(64), nullable=False),
+    sa.Column("received", sa.DateTime(timezone=True), nullable=False, index=True),
+    sa.Column("state", sa.String(8), nullable=False, index=True),
+    sa.Column("note", sa.String(255)),
+    sa.Column("repeats", sa.Integer, nullable=False),
+)
+
+cursors = sa.Table(
+    "cursors",
+    metadata,
+    sa.Column("project", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("label_studio", sa.String(1024), nullable=False),
+    sa.Column("updated", sa.DateTime(timezone=True)),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("events", sa.Text, nullable=False),
+    sa.Column("facts", sa.String(64), nullable=False),
+    sa.Column("derived", sa.Boolean, nullable=False),
+    sa.Column("changed", sa.DateTime(timezone=True)),
+    sa.Column("checked", sa.DateTime(timezone=True)),
+    sa.Column("listed", sa.DateTime(timezone=True)),
+    sa.Column("error", sa.Text),
+)
+
+seen_tasks = sa.Table(
+    "seen_tasks",
+    metadata,
+    sa.Column("project", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("task", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("updated", sa.String(40), nullable=False),
+    sa.Column("annotations", sa.Integer, nullable=False),
+    sa.Column("read", sa.Boolean, nullable=False),
+)
+
+seen_annotations = sa.Table(
+    "seen_annotations",
+    metadata,
+    sa.Column("project", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("annotation", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("task", sa.Integer, nullable=False),
+    sa.Column("created", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("updated", sa.String(40), nullable=False),
+    sa.Column("born", sa.Integer, nullable=False),
+    sa.Column("changed", sa.Integer, nullable=False),
+    sa.Index("ix_seen_annotations_task", "project", "task"),
+)
+
+leases = sa.Table(
+    "leases",
+    metadata,
+    sa.Column("name", sa.String(60), primary_key=True),
+    sa.Column("holder", sa.String(64), nullable=False),
+    sa.Column("until", sa.DateTime(timezone=True), nullable=False),
+)
+
+
 def open_database(url: str) -> sa.Engine:
     """Return an engine whose tables exist; a SQLite file's folder is made.
 

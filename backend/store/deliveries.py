@@ -1,0 +1,126 @@
+"""What Label Studio's webhooks delivered: each once, by its digest; nothing of the payload but what it is about.
+
+The payload holds passwords and an invitation token of the project, so it is never stored.
+"""
+
+import queue
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from backend.store.tables import deliveries
+
+BATCH = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A delivery. state: new, done, ignored; note: why it is ignored."""
+
+    digest: str
+    project: int
+    action: str
+    received: datetime
+    state: str = "new"
+    note: str | None = None
+
+
+def store_deliveries(engine: sa.Engine, found: Sequence[Delivery]) -> None:
+    """Store deliveries in one transaction; one that is there already is counted as a repeat of it."""
+    insert = (postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert)(deliveries)
+    again = insert.on_conflict_do_update(index_elements=["digest"], set_={"repeats": deliveries.c.repeats + 1})
+    ordered = sorted(found, key=lambda one: one.digest)  # the same in all processes, so that PostgreSQL never deadlocks
+    rows = [{**{name: getattr(one, name) for name in one.__slots__}, "repeats": 0} for one in ordered]
+    with engine.begin() as connection:
+        connection.execute(again, rows)
+
+
+def waiting(engine: sa.Engine) -> dict[int, int]:
+    """Return the projects with deliveries that nobody looked at yet, and the highest number among these."""
+    query = sa.select(deliveries.c.project, sa.func.max(deliveries.c.id)).where(deliveries.c.state == "new")
+    with engine.connect() as connection:
+        return {project: last for project, last in connection.execute(query.group_by(deliveries.c.project))}
+
+
+def looked_at(engine: sa.Engine, project: int, last: int) -> None:
+    """Mark a project's deliveries up to a number as done."""
+    chosen = (deliveries.c.project == project, deliveries.c.id <= last, deliveries.c.state == "new")
+    with engine.begin() as connection:
+        connection.execute(sa.update(deliveries).where(*chosen).values(state="done"))
+
+
+def prune_deliveries(engine: sa.Engine, older_than: timedelta) -> None:
+    """Forget deliveries of that long ago."""
+    with engine.begin() as connection:
+        connection.execute(sa.delete(deliveries).where(deliveries.c.received < datetime.now(UTC) - older_than))
+
+
+class Writer:
+    """Stores deliveries from many threads: those that come while a transaction runs share the next one.
+
+    `put` returns after the commit. On SQLite in WAL mode with `synchronous=NORMAL`, a commit survives the death of the
+    process; the last moments may be lost when the power fails, and reconciling finds what they told of.
+    """
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+        self._queue: queue.SimpleQueue[tuple[Delivery, Future[None]]] = queue.SimpleQueue()
+        self._lock, self._thread = threading.Lock(), None
+
+    def put(self, delivery: Delivery, timeout: float) -> None:
+        """Store a delivery and return when it is committed.
+
+        Raises:
+            TimeoutError: that took longer than `timeout` seconds; it may be stored later.
+            sqlalchemy.exc.SQLAlchemyError: the database refused.
+        """
+        stored: Future[None] = Future()
+        self._queue.put((delivery, stored))
+        self._start()
+        stored.result(timeout)
+
+    _thread: threading.Thread | None
+
+    def _start(self) -> None:
+        with self._lock:  # begun by the first request, because a thread does not survive a server's fork
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._run, daemon=True, name="deliveries")
+                self._thread.start()
+
+    def _run(self) -> None:
+        while True:
+            batch = [self._queue.get()]
+            while len(batch) < BATCH and not self._queue.empty():
+                batch.append(self._queue.get())
+            try:
+                store_deliveries(self._engine, [delivery for delivery, _ in batch])
+            except Exception as error:  # noqa: BLE001 - each sender is told; the thread goes on
+                for _, stored in batch:
+                    stored.set_exception(error)
+            else:
+                for _, stored in batch:
+                    stored.set_result(None)
+
+
+def quick_engine(engine: sa.Engine) -> sa.Engine:
+    """Return an engine on the same database whose commits are quick.
+
+    SQLite gets write-ahead logging (which stays with the file) and syncs at checkpoints only; others stay as they are.
+    """
+    if engine.dialect.name != "sqlite":
+        return engine
+    quick = sa.create_engine(engine.url, connect_args={"timeout": 10})
+
+    @sa.event.listens_for(quick, "connect")
+    def _tune(connection: sa.engine.interfaces.DBAPIConnection, _record: object) -> None:
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=NORMAL")
+        cursor.close()
+
+    return quick
