@@ -10,12 +10,13 @@ from importlib.metadata import PackageNotFoundError, version
 import sqlalchemy as sa
 
 from backend.core.errors import LabelLoomError, UsageError
-from backend.flows.image_stores import both_paths
+from backend.flows.image_stores import MARK, both_endpoints, shared_folder
 from backend.flows.label_studio_source import connect, translated
 from backend.settings import Settings
 from backend.store.tables import open_database
 from connectors.errors import ConnectorError
 from connectors.label_studio import LabelStudio
+from connectors.storage import Storage
 
 PINNED = {"albumentations": "2.0.8", "albucore": "0.0.24"}
 LITTLE_SPACE = 2e9  # bytes
@@ -75,11 +76,21 @@ def _folders(settings: Settings) -> Iterator[Check]:
         yield Check(name, writable, str(folder), "make it writable, or set LABELLOOM_DATA_DIR")
         free = shutil.disk_usage(folder).free
         yield Check(f"{name} space", free > LITTLE_SPACE, f"{free / 1e9:.1f} GB free", "free some disk space")
-    storage = settings.storage
-    if storage:
+    if settings.storage:
+        yield _storage(settings.storage)
+
+
+def _storage(storage: str) -> Check:
+    ours = shared_folder(storage)
+    if ours is not None:
         fix = "set LABELLOOM_STORAGE to an existing folder below Label Studio's LOCAL_FILES_DOCUMENT_ROOT"
-        ours, _ = both_paths(storage)
-        yield Check("storage", ours.is_dir() and os.access(ours, os.W_OK), storage, fix)
+        return Check("storage", ours.is_dir() and os.access(ours, os.W_OK), storage, fix)
+    try:
+        place = Storage(both_endpoints(storage)[0])
+        place.size(MARK)
+    except ConnectorError as error:
+        return Check("storage", False, str(error), error.fix)
+    return Check("storage", True, place.shown)
 
 
 def _database(settings: Settings) -> Iterator[Check]:

@@ -10,7 +10,7 @@ from backend.flows.augment import Options, run_build
 from backend.flows.builder.model import Report
 from backend.flows.chosen import Chosen
 from backend.flows.dataset_dir import SKIPPED
-from backend.flows.image_stores import check_shared_folder
+from backend.flows.image_stores import check_storage
 from backend.flows.label_studio_source import ProjectSource, open_project, translated
 from backend.flows.write_back import WriteBackReport, write_back
 from backend.settings import Settings
@@ -59,7 +59,7 @@ def export(
             msg = f"{source.description} has no task to export: {source.selection.text()}"
             raise LabelLoomError(msg, fix="label some images first, or choose other tasks")
         if target and settings.storage and not options.dry_run:
-            check_shared_folder(ProjectContent(source.client, project), settings.storage)
+            check_storage(ProjectContent(source.client, project), settings.storage)
         request = options.request(source.dataset, recipe, source.description, settings)
         request = replace(request, project=source.key, counts=source.selection.to_json())
         built = run_build(request, settings, progress, dry_run=options.dry_run)

@@ -1,5 +1,6 @@
-"""Where the images of a Label Studio project go: into Label Studio itself, or into a folder that it serves."""
+"""Where the images of a Label Studio project go: into Label Studio itself, a folder that it serves, or a bucket."""
 
+import filecmp
 import os
 import re
 import time
@@ -10,14 +11,17 @@ from typing import Any, Protocol
 from urllib.parse import quote
 
 from backend.core.errors import UsageError
-from backend.imaging.files import link_or_copy
+from backend.imaging.files import link_or_copy, write_atomic
 from backend.imaging.hashes import sha256
 from connectors.errors import ServerFailed, Unreachable
+from connectors.label_studio_s3 import add_s3_storage, check_s3_storage, place
 from connectors.label_studio_upload import MAX_BYTES, MAX_FILES, ProjectContent
+from connectors.storage import Storage, in_parallel, is_s3
 
 Json = dict[str, Any]
 
 TRIES = 3
+MARK = ".labelloom"  # an object in the bucket: Label Studio refuses a prefix under which nothing lies
 _DIGITS = 20  # hex digits of the sha256 in an upload's name: no two of a billion files share them
 _STAMP = re.compile(rf"-([0-9a-f]{{{_DIGITS}}})-")
 
@@ -119,13 +123,28 @@ def both_paths(storage: str) -> tuple[Path, PurePosixPath]:
     return folder, PurePosixPath(theirs or str(folder))
 
 
-def check_shared_folder(content: ProjectContent, storage: str) -> None:
-    """Make sure that we can write into a shared folder and that Label Studio can serve it, before any work is done.
+def shared_folder(storage: str | None) -> Path | None:
+    """Return the shared folder as we see it, where a storage is one."""
+    return both_paths(storage)[0] if storage and not is_s3(storage) else None
+
+
+def check_storage(content: ProjectContent, storage: str) -> None:
+    """Make sure that we can write into a storage and that Label Studio can show it, before any work is done.
 
     Raises:
-        UsageError: we cannot write there.
-        ConnectorError: Label Studio does not see the folder, or may not serve it.
+        UsageError: we cannot write into the folder.
+        ConnectorError: we cannot write into the bucket, or Label Studio does not see or may not show it.
     """
+    if is_s3(storage):
+        url, endpoint = both_endpoints(storage)
+        where = place(url, endpoint)
+        Storage(url).write(MARK, b"Images of Label Studio tasks, put here by LabelLoom.\n")
+        check_s3_storage(content, where)
+    else:
+        _check_shared_folder(content, storage)
+
+
+def _check_shared_folder(content: ProjectContent, storage: str) -> None:
     ours, theirs = both_paths(storage)
     trial = f".labelloom-{os.getpid()}"
     try:
@@ -146,10 +165,12 @@ class SharedFolder:
         content: the project.
         storage: the folder, or `OURS=THEIRS` where Label Studio sees it under another path (a container).
         name: the sub-folder for this project.
+        link: whether the files given are ours, so that a link may stand for a copy; a user's own may still change.
     """
 
-    def __init__(self, content: ProjectContent, storage: str, name: str) -> None:
+    def __init__(self, content: ProjectContent, storage: str, name: str, *, link: bool) -> None:
         ours, theirs = both_paths(storage)
+        self._place = link_or_copy if link else _copy
         self._folder = ours / name
         self._folder.mkdir(parents=True, exist_ok=True)
         seen = theirs / name
@@ -159,8 +180,67 @@ class SharedFolder:
     def put(self, items: list[Item]) -> None:
         """Copy (or hard-link) what is missing."""
         for item in items:
-            link_or_copy(item.path, self._folder / item.name)
+            self._place(item.path, self._folder / item.name)
 
     def addresses(self, items: list[Item]) -> list[str]:
         """Return the addresses below Label Studio's folder."""
         return [f"/data/local-files/?d={quote(f'{self._prefix}/{item.name}')}" for item in items]
+
+
+def _copy(source: Path, target: Path) -> None:
+    if not (target.is_file() and not target.samefile(source) and filecmp.cmp(source, target, shallow=False)):
+        write_atomic(target, source.read_bytes())
+
+
+def both_endpoints(storage: str) -> tuple[str, str | None]:
+    """Return a bucket's address, and its endpoint as Label Studio sees it: `s3://bucket/prefix[=http://host:9000]`."""
+    url, equals, rest = storage.partition("=http")
+    return url, f"http{rest}" if equals else None
+
+
+class Bucket:
+    """Images in a bucket, each under the sha256 of its content; projects share them.
+
+    Args:
+        content: the project, which gets an import storage of Label Studio's.
+        storage: `s3://bucket/prefix`, or `s3://bucket/prefix=ENDPOINT` where Label Studio reaches it at another one.
+    """
+
+    def __init__(self, content: ProjectContent, storage: str) -> None:
+        url, endpoint = both_endpoints(storage)
+        where = place(url, endpoint)
+        self._storage = Storage(url)
+        self._base = "/".join(("s3:/", where.bucket, *filter(None, [where.prefix])))
+        self._names: dict[str, str] = {}  # of items that wait for their address, by key
+        if self._storage.size(MARK) is None:
+            self._storage.write(MARK, b"Images of Label Studio tasks, put here by LabelLoom.\n")
+        add_s3_storage(content, where, "LabelLoom images")
+
+    def put(self, items: list[Item]) -> None:
+        """Send what is not there, a few at a time; an object of that name and size is that image."""
+        self._names |= dict(in_parallel(self._put, items))
+
+    def _put(self, item: Item) -> tuple[str, str]:
+        data = item.path.read_bytes()
+        sha = sha256(data)
+        name = f"{sha[:2]}/{sha}{Path(item.name).suffix.lower()}"
+        if self._storage.size(name) != len(data):
+            self._storage.write(name, data)
+        return item.key, name
+
+    def addresses(self, items: list[Item]) -> list[str]:
+        """Return the addresses in the bucket, which Label Studio signs whenever it shows them."""
+        return [f"{self._base}/{self._names.pop(item.key)}" for item in items]
+
+
+def open_store(
+    content: ProjectContent, storage: str | None, name: str, *, new: bool = False, link: bool = False
+) -> Store:
+    """Return where a project's images go. storage: None uploads them; the rest is what the stores say.
+
+    Raises:
+        ConnectorError: Label Studio cannot show what lies there.
+    """
+    if not storage:
+        return Uploads(content, new=new)
+    return Bucket(content, storage) if is_s3(storage) else SharedFolder(content, storage, name, link=link)

@@ -14,7 +14,7 @@ from backend.core.losses import loss_lines
 from backend.core.model import Box, Dataset, Ellipse, Keypoint, Mask, Polygon, RotatedBox, Sample, Shape, Skipped
 from backend.core.progress import Progress
 from backend.flows.derived_project import TITLE, free_title
-from backend.flows.image_stores import Item, SharedFolder, Uploads, check_shared_folder
+from backend.flows.image_stores import Item, check_storage, open_store
 from backend.flows.label_studio_source import connect, find_project, translated
 from backend.flows.loading import Loader
 from backend.formats.label_config import LabelConfig, parse_label_config
@@ -84,7 +84,7 @@ def import_dataset(
     *,
     ground_truth: bool = False,
 ) -> ImportReport:
-    """Import a dataset into a project. how: the shared folder for images (None: upload them), and the progress.
+    """Import a dataset into a project. how: where images go (None: upload them), and the progress.
 
     Raises:
         UsageError: the project's labelling config is not for images.
@@ -94,8 +94,8 @@ def import_dataset(
     config = parse_label_config(project.label_config)
     content = ProjectContent(client, project.id)
     if storage:
-        check_shared_folder(content, storage)
-    store = SharedFolder(content, storage, f"import-{project.id}") if storage else Uploads(content)
+        check_storage(content, storage)
+    store = open_store(content, storage, f"import-{project.id}")
     report = ImportReport(project.id, project.link)
     maker = _Maker(config, report, labelled=bool(dataset.labels), ground_truth=ground_truth)
     loaded = Loader(content, store, KEY, progress).run(maker.items(dataset.samples))

@@ -10,7 +10,7 @@ from types import FrameType
 from backend.core.errors import LabelLoomError
 from backend.flows.access import login_link
 from backend.flows.connect import action_environment, install_action
-from backend.flows.image_stores import both_paths
+from backend.flows.image_stores import shared_folder
 from backend.flows.service import PORT, Service
 from backend.settings import Settings
 from connectors.errors import ServerError
@@ -31,7 +31,7 @@ def server(settings: Settings, say: Say) -> LabelStudioServer:
         command = install(settings.label_studio_environment, say)
     except ServerError as error:
         raise LabelLoomError(str(error), fix=error.fix) from error
-    shared, _ = both_paths(settings.storage) if settings.storage else (None, None)
+    shared = shared_folder(settings.storage)
     install_action(command)
     environment = action_environment(settings)
     return LabelStudioServer(command, settings.data_dir / "label-studio", document_root=shared, settings=environment)

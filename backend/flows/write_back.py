@@ -12,7 +12,7 @@ from backend.core.losses import loss_lines
 from backend.core.progress import Progress, Silent
 from backend.flows.dataset_dir import image_of, read_description, read_lines, recipe_of
 from backend.flows.derived_project import Derivation, find_or_create
-from backend.flows.image_stores import Item, SharedFolder, Uploads
+from backend.flows.image_stores import Item, open_store
 from backend.flows.loading import Loader
 from backend.flows.worst_first import choose
 from backend.formats.base import Classes
@@ -92,7 +92,7 @@ def write_back(  # noqa: PLR0913 - each is an option of its own
         title: the new project's title, 3 to 50 characters; "title v2" when that one holds something else.
         as_predictions: write predictions, which count as nothing done, instead of annotations.
         sample: how many images at most, worst first; None: all, but 200 of more than 2,000.
-        storage: a shared folder for the images (`OURS` or `OURS=THEIRS`); None uploads them.
+        storage: a shared folder (`OURS` or `OURS=THEIRS`) or a bucket for the images; None uploads them.
         progress: told of every part.
 
     Raises:
@@ -115,7 +115,7 @@ def write_back(  # noqa: PLR0913 - each is an option of its own
     classes = Classes(tuple(description["labels"]), tuple(description["tags"]))
     project, new = find_or_create(client, Derivation(source, recipe.name, title, key), classes)
     content = ProjectContent(client, project.id)
-    store = SharedFolder(content, storage, f"{recipe.name}-{key}") if storage else Uploads(content, new=new)
+    store = open_store(content, storage, f"{recipe.name}-{key}", new=new, link=True)
     maker = _Maker(client, parse_label_config(project.label_config), recipe.name, as_predictions=as_predictions)
     lines = (line for line in read_lines(dataset_dir) if line["file"] in wanted)
     items = maker.items(lines, dataset_dir, tuple(description["formats"]))
