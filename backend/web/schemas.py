@@ -12,7 +12,7 @@ from backend.web.problems import ProblemDocument
 Json = dict[str, Any]
 
 ERRORS: dict[int, type[BaseModel]] = dict.fromkeys((400, 401, 403, 404, 409, 413, 415, 503), ProblemDocument)
-FILES: dict[str, dict[int, Any]] = {
+FILES: dict[str, Any] = {
     kind: {200: {"description": "the file", "content": {kind: {"schema": {"type": "string", "format": "binary"}}}}}
     for kind in ("image/jpeg", "application/zip", "application/x-ndjson")
 }

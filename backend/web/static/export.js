@@ -73,6 +73,7 @@ function order() {
   if (!document_) throw new Error("Correct the recipe first.");
   const formats = [...document.querySelectorAll('input[name="format"]:checked')].map((box) => box.value);
   const body = { ...source(), recipe: document_, formats };
+  if (at("name").value.trim()) body.name = at("name").value.trim();
   if (body.dataset) return ["augment", body];
   if (which() === "ids") body.tasks = numbers(at("chosen").value);
   if (which() === "labels") {
