@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from backend import __version__
-from backend.commands import data, label_studio, look_after, operate_cli
+from backend.commands import connect_cli, data, datasets_cli, label_studio, look_after, operate_cli
 
 CODES = (
     "Exit codes: 0 done; 1 not finished, not verified, or nothing to do; 2 arguments, settings or recipe invalid, "
@@ -24,7 +24,9 @@ app = typer.Typer(
     help="Turn a labelled Label Studio project, or a dataset folder, into an augmented, verified dataset.",
 )
 recipe_app = typer.Typer(no_args_is_help=True, help="Check a recipe, or write its steps as plain Python.")
-datasets_app = typer.Typer(no_args_is_help=True, help="List or remove the datasets made here.")
+datasets_app = typer.Typer(no_args_is_help=True, help="List, compare, move or remove datasets.")
+datasets_app.add_typer(datasets_cli.app)
+app.add_typer(connect_cli.app)
 app.add_typer(operate_cli.app)
 app.add_typer(recipe_app, name="recipe")
 app.add_typer(datasets_app, name="datasets")

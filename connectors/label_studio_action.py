@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from textwrap import shorten, wrap
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode
@@ -21,7 +22,9 @@ Json = dict[str, Any]
 TIMEOUT = 3.0  # seconds: Label Studio's page waits for us
 TITLE = 50  # characters that Label Studio takes as a project's title
 ORIGINALS = "originals only"
-LONG = 160  # characters of a reason that the dialog shows
+CHOICES = (("export", "Augment and export"), ("preview", "Only draw a preview"))
+WIDTH, LINES = 66, 8  # characters on one line of the dialog, and lines of a message
+WIDE = 500  # pixels of the field for the title
 
 
 class _Unavailable(Exception):
@@ -88,40 +91,45 @@ def _reason(error: HTTPError, url: str) -> str:
 
 def _form(user: Any, project: Any) -> list[Json]:
     """Return the dialog's fields; an exception here would show as a blank error, so a reason becomes a field."""
+    problem = last = ""
+    recipes: list[Json] = []
     try:
         found = _ask(f"orders/form?{urlencode({'project': project.id, 'user': user.email})}")
-        recipes = [{"value": r["name"], "label": f"{r['name']}: {r['about'][:60]}"} for r in found["recipes"]]
-        problem, last = found.get("problem"), found["last"]
+        recipes = [{"value": r["name"], "label": _short(f"{r['name']}: {r['about']}")} for r in found["recipes"]]
+        problem, last = found["problem"] or "", found["last"]
     except _Unavailable as error:
         problem = str(error)
     except Exception as error:  # noqa: BLE001 - whatever it is, the dialog must say it
         problem = f"{type(error).__name__}: {error}"
     if problem:
-        return [{"columnCount": 1, "fields": [_note("problem", f"Not possible now: {problem}")]}]
+        return [{"columnCount": 1, "fields": _lines(f"Not possible now: {problem}")}]
     recipes.append({"value": ORIGINALS, "label": f"({ORIGINALS})"})
+    title = f"{project.title[: TITLE - 11].rstrip()}, augmented"
     fields: list[Json] = [
-        {"type": "select", "name": "recipe", "label": "Recipe", "options": recipes, "value": recipes[0]["value"]},
-        {"type": "number", "name": "variants", "label": "Variants of each image (empty: as the recipe says)", "min": 0},
-        {"type": "input", "name": "title", "label": "Title of the new project (empty: none, only the dataset)"},
-        {
-            "type": "select",
-            "name": "do",
-            "label": "What to do",
-            "options": [
-                {"value": "export", "label": "Augment and export"},
-                {"value": "preview", "label": "Only draw a preview"},
-            ],
-            "value": "export",
-        },
-        _note("last", f"Last: {last}"),
+        *_lines(f"Last job here: {last}"),
+        _select("recipe", "Recipe", recipes),
+        # A field for numbers would send 0 where nothing was entered.
+        {"type": "input", "name": "variants", "label": "Variants of each image (empty: as the recipe says)"},
+        {"type": "input", "name": "title", "label": "Title of the new project (empty: only a dataset)", "value": title},
+        _select("do", "What to do", [dict(zip(("value", "label"), one, strict=True)) for one in CHOICES]),
     ]
-    fields[2]["value"] = f"{project.title[: TITLE - 11].rstrip()}, augmented"
+    fields[-2]["style"] = {"width": WIDE}
     return [{"columnCount": 1, "fields": fields}]
 
 
-def _note(name: str, text: str) -> Json:
-    short = text if len(text) <= LONG else f"{text[:LONG]}..."
-    return {"type": "input", "name": name, "label": short, "value": "", "readOnly": True}
+def _select(name: str, label: str, options: list[Json]) -> Json:
+    """Return a list to choose from; without a value, Label Studio would show the first one but send none."""
+    return {"type": "select", "name": name, "label": label, "options": options, "value": options[0]["value"]}
+
+
+def _short(text: str) -> str:
+    return shorten(text, WIDTH, placeholder=" ...")
+
+
+def _lines(text: str) -> list[Json]:
+    """Return text as fields: of a hidden one, Label Studio shows the label, on one line that is cut at the edge."""
+    lines = wrap(text, WIDTH, max_lines=LINES, break_on_hyphens=False)
+    return [{"type": "hidden", "name": f"line{n}", "label": line, "value": ""} for n, line in enumerate(lines)]
 
 
 def labelloom_export(project: Any, queryset: Any, **kwargs: Any) -> Json:
@@ -134,7 +142,7 @@ def labelloom_export(project: Any, queryset: Any, **kwargs: Any) -> Json:
         "selection": data.get("selectedItems") or {"all": True},
         "filters": data.get("filters") or None,
         "recipe": None if data.get("recipe") in {None, "", ORIGINALS} else data["recipe"],
-        "variants": None if data.get("variants") in {None, ""} else data["variants"],
+        "variants": str(data.get("variants") or "").strip() or None,
         "title": (data.get("title") or "").strip() or None,
         "do": data.get("do") or "export",
     }

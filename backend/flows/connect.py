@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 from backend.core.errors import LabelLoomError
@@ -15,7 +16,9 @@ from connectors.label_studio import Project
 
 ACTION = "labelloom_action.py"
 TOKEN_NAME = "Label Studio's Actions menu"
-BEGIN, END = "<!-- labelloom -->", "<!-- /labelloom -->"
+LINK = "Augment and export with LabelLoom"
+# Label Studio keeps neither comments nor classes in instructions, so our part is known by its words.
+_OURS = re.compile(rf'<p><a href="[^"]*">{LINK}</a></p>')
 
 
 def own_url(settings: Settings) -> str:
@@ -88,9 +91,7 @@ def link_project(settings: Settings, project: int) -> tuple[Project, bool]:
 
 def with_link(text: str, url: str, project: int) -> str:
     """Return instructions with our part at their end; an older one of ours is replaced, all else stays as it is."""
-    address = f"{url}/export?project={project}"
-    link = f'{BEGIN}<p><a href="{address}" target="_blank">Augment and export with LabelLoom</a></p>{END}'
-    begin, end = text.find(BEGIN), text.find(END)
-    if 0 <= begin < end:
-        return text[:begin] + link + text[end + len(END) :]
+    link = f'<p><a href="{url}/export?project={project}">{LINK}</a></p>'
+    if _OURS.search(text):
+        return _OURS.sub(lambda _: link, text, count=1)
     return f"{text}\n{link}" if text else link

@@ -75,6 +75,7 @@ def export(
             sample=target.sample,
             storage=settings.storage,
             progress=progress,
+            base_url=settings.base_url,
         )
         engine = open_database(settings.database)
         record_project(engine, built.folder, label_studio=source.client.url, project=written.project_id)

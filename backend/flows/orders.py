@@ -14,6 +14,8 @@ from connectors.label_studio_server import read_account
 Json = dict[str, Any]
 
 EVERYBODY = "*"
+ORIGINALS = "originals only"  # what stands for an export without a recipe
+SHEET = 12  # variants that a contact sheet shows at most
 RECENT = 200  # jobs among which a project's last one is looked for
 
 
@@ -91,9 +93,12 @@ def job_of(order: Order, settings: Settings) -> tuple[str, Json]:
     if not order.selection.all:
         params["tasks"] = order.selection.included
     else:
-        found = {"view": order.view, "filters": order.filters, "exclude": order.selection.excluded}
+        filters = order.filters if (order.filters or {}).get("items") else None
+        found = {"view": order.view, "filters": filters, "exclude": order.selection.excluded}
         params |= {name: value for name, value in found.items() if value}
-    if order.do == "export" and order.title:
+    if order.do == "preview":
+        params |= {"variants": min(max(order.variants, 1), SHEET)} if order.variants is not None else {}
+    elif order.title:
         params["write_back"] = order.title
     return order.do, params
 

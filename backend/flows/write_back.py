@@ -82,6 +82,7 @@ def write_back(  # noqa: PLR0913 - each is an option of its own
     sample: int | None = None,
     storage: str | None = None,
     progress: Progress | None = None,
+    base_url: str | None = None,
 ) -> WriteBackReport:
     """Write a dataset into a project of its own; run again, it finishes what was begun, and then changes nothing.
 
@@ -94,6 +95,7 @@ def write_back(  # noqa: PLR0913 - each is an option of its own
         sample: how many images at most, worst first; None: all, but 200 of more than 2,000.
         storage: a shared folder (`OURS` or `OURS=THEIRS`) or a bucket for the images; None uploads them.
         progress: told of every part.
+        base_url: LabelLoom's address; with it, every task links to the form that its source can be augmented by.
 
     Raises:
         UsageError: the folder is no dataset, or the labelling config is not for images.
@@ -116,7 +118,9 @@ def write_back(  # noqa: PLR0913 - each is an option of its own
     project, new = find_or_create(client, Derivation(source, recipe.name, title, key), classes)
     content = ProjectContent(client, project.id)
     store = open_store(content, storage, f"{recipe.name}-{key}", new=new, link=True)
-    maker = _Maker(client, parse_label_config(project.label_config), recipe.name, as_predictions=as_predictions)
+    link = f"{base_url.rstrip('/')}/export?project={source_project}" if base_url else None
+    config = parse_label_config(project.label_config)
+    maker = _Maker(client, config, recipe.name, as_predictions=as_predictions, link=link)
     lines = (line for line in read_lines(dataset_dir) if line["file"] in wanted)
     items = maker.items(lines, dataset_dir, tuple(description["formats"]))
     loaded = Loader(content, store, KEY, progress or Silent()).run(items, len(wanted), new=new)
@@ -133,8 +137,11 @@ def _limit(sample: int | None, description: Json) -> int | None:
 class _Maker:
     """Turns manifest lines into tasks."""
 
-    def __init__(self, client: LabelStudio, config: LabelConfig, recipe: str, *, as_predictions: bool) -> None:
+    def __init__(
+        self, client: LabelStudio, config: LabelConfig, recipe: str, *, as_predictions: bool, link: str | None
+    ) -> None:
         self._config = config
+        self._link = {"loom_link": link} if link else {}
         self._recipe = recipe
         self._as_predictions = as_predictions
         self._client = client
@@ -153,7 +160,7 @@ class _Maker:
             yield Item(line["file"], line["file"], image_of(folder, line, formats), partial(self._task, line, result))
 
     def _task(self, line: Json, result: list[Json], url: str) -> Json:
-        data = {self._config.image_key: url, **columns(line)}
+        data = {self._config.image_key: url, **columns(line), **self._link}
         if self._as_predictions:
             guess = {"result": result, "model_version": f"labelloom {self._recipe}"}
             return {"data": data, "predictions": [guess]}
