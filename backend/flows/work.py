@@ -15,12 +15,13 @@ from types import FrameType
 from typing import Any
 
 import sqlalchemy as sa
-import stamina
 
 from backend.core.errors import Cancelled, LabelLoomError
+from backend.flows import automate
 from backend.flows.job_kinds import KINDS, Tools
 from backend.flows.job_pool import JobPool, do_shards
 from backend.flows.jobs import Jobs
+from backend.jobs.queue import patiently
 from backend.jobs.worker import Ticker, working
 from backend.settings import Settings
 from backend.store import jobs as table
@@ -30,8 +31,7 @@ Json = dict[str, Any]
 log = logging.getLogger("labelloom.worker")
 
 EVERY = 0.5  # seconds between two writes of a job's progress
-_AWAY = (sa.exc.OperationalError, sa.exc.InterfaceError)  # the database restarts, or SQLite is locked: wait for it
-
+RULES = 2.0  # seconds between two looks at what webhooks told and which rules are due
 
 class JobProgress:
     """A job's progress as rows; a request to stop comes back the same way."""
@@ -51,10 +51,7 @@ class JobProgress:
         elif time.monotonic() - self._last < EVERY:
             return
         self._last = time.monotonic()
-        for attempt in stamina.retry_context(on=_AWAY, attempts=None, timeout=120):
-            with attempt:
-                wanted = table.report(self._engine, self._job, phase, done, total, self._since)
-        if not wanted:
+        if not patiently(table.report)(self._engine, self._job, phase, done, total, self._since):
             msg = f"stopped while {phase}: {done} of {total if total is not None else 'unknown'} done"
             raise Cancelled(msg, fix="resume the job to go on from here")
 
@@ -115,10 +112,7 @@ class Worker:
         return row is not None and row.state == "running"
 
     def _keep(self, write: Callable[[], Any]) -> Any:
-        for attempt in stamina.retry_context(on=_AWAY, attempts=None, timeout=120):
-            with attempt:
-                return write()
-        raise AssertionError  # retry_context either returns or raises
+        return patiently(write)()
 
 
 def work(settings: Settings, *, stop: threading.Event | None = None) -> None:
@@ -144,9 +138,12 @@ def work(settings: Settings, *, stop: threading.Event | None = None) -> None:
         with working(settings.database, name, worker.job, worker.shard):
             look_round()
             ticker = Ticker(settings.worker_timeout / 6, look_round, lambda error: log.warning("%s", error))
+            # a thread of its own: Label Studio may take long to answer, and the heartbeat must not wait for it
+            rules = Ticker(RULES, lambda: automate.tick(jobs), lambda error: log.warning("rules: %s", error))
             log.info("worker %s is ready", name)
             ended.wait()
             worker.stopping.set()
+            rules.stop()
             ticker.stop()
             forget_workers(jobs.engine, worker=name)
     logging.shutdown()

@@ -23,6 +23,7 @@ from backend.web import (
     problems,
     security,
     services,
+    webhooks,
 )
 from backend.web.metrics import Metrics
 from backend.web.openapi import described
@@ -56,6 +57,7 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
         app.register_api(api.routes)
     app.register_blueprint(operate.routes)
     app.register_blueprint(pages.routes)
+    app.register_blueprint(webhooks.webhooks(lambda: services.services().engine))
     app.add_url_rule("/api/v1/openapi.json", "openapi", lambda: jsonify(described(app)))
     if settings.trusted_proxies:
         count = settings.trusted_proxies
