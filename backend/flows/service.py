@@ -58,7 +58,7 @@ class Service:
         self._commands = {"web": gunicorn(host, self.port)}
         for number in range(1, (workers or default_workers()) + 1):
             self._commands[f"worker-{number}"] = [str(Path(sys.executable).with_name("labelloom")), "worker"]
-        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self.running: dict[str, subprocess.Popen[bytes]] = {}
 
     @property
     def url(self) -> str:
@@ -76,7 +76,7 @@ class Service:
             self._spawn(name)
         end = time.monotonic() + _PATIENCE
         while not self._answers():
-            if self._running["web"].poll() is not None or time.monotonic() > end:
+            if self.running["web"].poll() is not None or time.monotonic() > end:
                 self.stop()
                 msg = "the web server did not start"
                 raise LabelLoomError(msg, fix=f"its log is {self._log('web')}")
@@ -84,23 +84,23 @@ class Service:
 
     def keep(self) -> None:
         """Start again what has ended by itself; call it now and then."""
-        for name, process in list(self._running.items()):
+        for name, process in list(self.running.items()):
             if process.poll() is not None:
                 log.warning("%s ended with %s: it is started again", name, process.returncode)
                 self._spawn(name)
 
     def stop(self) -> None:
         """Stop all processes; jobs in hand go on at the next start."""
-        for process in self._running.values():
+        for process in self.running.values():
             process.send_signal(signal.SIGTERM)
         end = time.monotonic() + _GRACE
-        for process in self._running.values():
+        for process in self.running.values():
             try:
                 process.wait(max(0.1, end - time.monotonic()))
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-        self._running.clear()
+        self.running.clear()
 
     def _spawn(self, name: str) -> None:
         environment = os.environ | {  # noqa: TID251 - what children inherit, not a setting read here
@@ -110,7 +110,7 @@ class Service:
             "LABELLOOM_BASE_URL": self.url,
         }
         with self._log(name).open("ab") as said:
-            self._running[name] = subprocess.Popen(
+            self.running[name] = subprocess.Popen(
                 self._commands[name],
                 env=environment,
                 stdin=subprocess.DEVNULL,

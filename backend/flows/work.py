@@ -15,13 +15,14 @@ from types import FrameType
 from typing import Any
 
 import sqlalchemy as sa
+import stamina
 
 from backend.core.errors import Cancelled, LabelLoomError
 from backend.flows import automate
 from backend.flows.job_kinds import KINDS, Tools
 from backend.flows.job_pool import JobPool, do_shards
 from backend.flows.jobs import Jobs
-from backend.jobs.queue import patiently
+from backend.jobs.queue import AWAY, patiently
 from backend.jobs.worker import Ticker, working
 from backend.settings import Settings
 from backend.store import jobs as table
@@ -32,6 +33,7 @@ log = logging.getLogger("labelloom.worker")
 
 EVERY = 0.5  # seconds between two writes of a job's progress
 RULES = 2.0  # seconds between two looks at what webhooks told and which rules are due
+
 
 class JobProgress:
     """A job's progress as rows; a request to stop comes back the same way."""
@@ -74,7 +76,8 @@ class Worker:
         if run > 1:
             self._keep(lambda: table.add_line(self._engine, job, f"run {run}: goes on from what is there"))
         try:
-            result = self._do(row.kind, row.params, job, run)
+            again = stamina.retry(on=AWAY, attempts=5, timeout=None, wait_initial=1.0, wait_max=10.0)
+            result = again(self._do)(row.kind, row.params, job, run)  # what is done stays done, so again is cheap
         except Cancelled as error:
             return self._end(job, "cancelled", error=(str(error), error.fix))
         except LabelLoomError as error:

@@ -4,6 +4,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import sqlalchemy as sa
+import stamina
+
 from backend.core.errors import LabelLoomError
 from backend.jobs.address import system_database
 
@@ -13,6 +16,12 @@ if TYPE_CHECKING:
 JOBS, SHARDS = "labelloom-jobs", "labelloom-shards"  # a job waits for its shards, so they must not share places
 VERSION = "1"  # of the workflows' arguments; a worker takes up only work of its own version
 UNFINISHED = ["ENQUEUED", "PENDING", "DELAYED"]
+
+
+AWAY = (sa.exc.OperationalError, sa.exc.InterfaceError)  # the database restarts, or SQLite is locked
+
+patiently = stamina.retry(on=AWAY, attempts=None, timeout=120.0, wait_max=2.0)
+"""Has a function called again while the database is away, for two minutes; for work that nobody waits for."""
 
 
 class Busy(LabelLoomError):
@@ -50,22 +59,25 @@ class Queue:
         with _busy(self._client, key):
             self._client.enqueue(options, job)
 
+    @patiently
     def put_shards(self, parts: Sequence[tuple[str, Sequence[Any]]]) -> None:
         """Enqueue parts of a job: (id, arguments) of each; what is enqueued already stays as it is."""
         for name, arguments in parts:
             self._client.enqueue(_options("shard", SHARDS, name), *arguments)
 
+    @patiently
     def unfinished(self, prefix: str) -> list[str]:
         """Return the ids of waiting and running work that begin so."""
         found = self._client.list_workflows(workflow_id_prefix=prefix, status=UNFINISHED, load_input=False)
         return [status.workflow_id for status in found]
 
-    def outputs(self, prefix: str) -> Iterator[Any]:
-        """Yield what finished work returned, of ids that begin so; an exception for work that raised one."""
-        for status in self._client.list_workflows(workflow_id_prefix=prefix, load_input=False):
-            if status.status in {"SUCCESS", "ERROR"}:
-                yield status.error or status.output
+    @patiently
+    def outputs(self, prefix: str) -> list[Any]:
+        """Return what finished work returned, of ids that begin so; an exception for work that raised one."""
+        found = self._client.list_workflows(workflow_id_prefix=prefix, load_input=False)
+        return [status.error or status.output for status in found if status.status in {"SUCCESS", "ERROR"}]
 
+    @patiently
     def drop(self, runs: Sequence[str]) -> None:
         """Take work out of the queues; what runs already is not interrupted by this."""
         for run in runs:

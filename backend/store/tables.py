@@ -222,6 +222,11 @@ leases = sa.Table(
 )
 
 
+def _arguments(url: str) -> dict[str, int]:
+    """Return how long to wait for a locked SQLite file, or for a PostgreSQL that does not answer."""
+    return {"timeout": 30} if url.startswith("sqlite") else {"connect_timeout": 10}
+
+
 def open_database(url: str) -> sa.Engine:
     """Return an engine whose tables exist; a SQLite file's folder is made.
 
@@ -231,7 +236,7 @@ def open_database(url: str) -> sa.Engine:
     try:
         if url.startswith("sqlite:///"):
             Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-        engine = sa.create_engine(url, connect_args={"timeout": 30} if url.startswith("sqlite") else {})
+        engine = sa.create_engine(url, pool_pre_ping=True, connect_args=_arguments(url))
         metadata.create_all(engine)
     except (sa.exc.SQLAlchemyError, ImportError, OSError) as error:
         msg = f"the database cannot be opened: {str(error).splitlines()[0]}"

@@ -1,0 +1,73 @@
+"""Jobs while what they stand on goes away: the database restarts, the web server dies, the disk is full."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from backend.core.errors import UsageError
+from backend.flows.jobs import Jobs
+from backend.flows.service import Service
+from backend.settings import Settings
+from backend.store.tables import open_database
+from benchmarks.fleet import RECIPE, fleet, make_yolo, wait_for, wait_until_running
+from benchmarks.postgres import Postgres
+
+ORDER = {"dataset": "cats", "recipe": RECIPE}
+
+
+@pytest.mark.slow
+def test_a_job_survives_a_restart_of_postgresql(postgres: Postgres, tmp_path: Path) -> None:
+    database = postgres.database("restart")
+    settings = Settings(data_dir=tmp_path / "data", database_url=database, worker_timeout=3)
+    make_yolo(settings.datasets_dir / "cats", 60)
+    with fleet(settings, tmp_path / "logs", 2) as workers:
+        with Jobs(settings) as jobs:
+            job = jobs.submit("augment", ORDER, "me").id
+            wait_until_running(jobs, job, "augmenting")
+        postgres.control("stop")
+        time.sleep(2)
+        postgres.control("start")
+        with Jobs(settings) as jobs:
+            row = wait_for(jobs, job, 150)
+            assert row.state == "done", (row, workers.told()[-5000:])
+            assert row.result["counts"]["sources"] == 60
+
+
+def test_the_service_starts_again_what_dies_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path / "data", cache_dir=tmp_path / "cache", worker_timeout=3)
+    service = Service(settings, port=9690, workers=1)
+    try:
+        service.start()
+        address = f"http://127.0.0.1:{service.port}/healthz"
+        assert httpx.get(address).status_code == 200
+        before = {name: process.pid for name, process in service.running.items()}
+        assert set(before) == {"web", "worker-1"}
+        os.killpg(before["web"], signal.SIGKILL)
+        service.running["web"].wait(10)
+        service.keep()
+        end = time.monotonic() + 30
+        while True:
+            try:
+                assert httpx.get(address).status_code == 200
+                break
+            except httpx.HTTPError:
+                assert time.monotonic() < end
+                time.sleep(0.1)
+        pids = [process.pid for process in service.running.values()]
+    finally:
+        service.stop()
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            os.killpg(pid, 0)
+
+
+def test_a_database_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="database cannot be opened"):
+        open_database(f"sqlite:///{tmp_path / 'file' / 'labelloom.db'}")
+    with pytest.raises(UsageError, match="database cannot be opened"):
+        open_database("postgresql+psycopg://labelloom@127.0.0.1:1/nothing")
