@@ -44,7 +44,7 @@ def _admit() -> Any:
             raise Problem(
                 401,
                 "no valid token and no session",
-                fix="send Authorization: Bearer loom_...; `labelloom tokens create` makes one",
+                fix="send Authorization: Bearer loom_...; `labelloom tokens make NAME` makes one",
                 headers={"WWW-Authenticate": 'Bearer realm="LabelLoom"'},
             )
         return redirect("/login", 303)

@@ -5,17 +5,20 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from web_parts import yolo_files, zipped
+from pydantic import SecretStr
+from web_parts import picture, yolo_files, zipped
 from werkzeug.serving import make_server
 
 from backend.flows.access import login_link
 from backend.settings import Settings
 from backend.web.app import create_app
+from connectors.label_studio import LabelStudio
+from connectors.label_studio_server import Account
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -42,9 +45,15 @@ def server(settings: Settings) -> Iterator[str]:
 @pytest.fixture
 def worker(settings: Settings) -> Iterator[None]:
     """A worker process on the same data folder."""
+    key = settings.label_studio_api_key.get_secret_value() if settings.label_studio_api_key else ""
     environment = os.environ | {
         "LABELLOOM_DATA_DIR": str(settings.data_dir),
         "LABELLOOM_CACHE_DIR": str(settings.cache_dir),
+        **(
+            {"LABEL_STUDIO_URL": settings.label_studio_url, "LABEL_STUDIO_API_KEY": key}
+            if settings.label_studio_url
+            else {}
+        ),
     }
     process = subprocess.Popen([sys.executable, "-c", _WORK], env=environment, cwd=Path(__file__).parents[2])
     yield
@@ -134,6 +143,45 @@ def test_an_admin_previews_runs_and_sees_it_finish(page: "Page", server: str, wo
     with page.expect_download() as begun:
         card.locator("text=Download the dataset").click()
     assert Path(begun.value.path()).stat().st_size > 10_000
+
+
+@pytest.fixture
+def labelled(settings: Settings, ls: LabelStudio, ls_account: Account, new_project: Callable[..., int]) -> int:
+    """A project with four labelled photographs in the Label Studio that the server is told of."""
+    settings.label_studio_url, settings.label_studio_api_key = ls.url, SecretStr(ls_account.token)
+    project = new_project("Raccoons at night")
+    value = {"x": 20, "y": 20, "width": 40, "height": 40, "rotation": 0, "rectanglelabels": ["raccoon"]}
+    box = {"from_name": "label", "to_name": "image", "type": "rectanglelabels", "value": value}
+    for number in range(4):
+        ls.request("POST", f"api/projects/{project}/import", files={"f": (f"{number}.jpg", picture(number))})
+    for task in ls.task_ids(project):
+        size = {"original_width": 96, "original_height": 72, "image_rotation": 0}
+        ls.request("POST", f"api/tasks/{task}/annotations/", json={"result": [box | size]})
+    return project
+
+
+@pytest.mark.e2e
+def test_a_project_becomes_an_augmented_project(
+    labelled: int, page: "Page", server: str, worker: None, ls: LabelStudio
+) -> None:
+    page.wait_for_selector("text=4 of 4 tasks finished", timeout=30_000)
+    _shot(page, "projects-listed")
+    page.get_by_role("link", name="Augment and export Raccoons at night").click()
+    page.wait_for_selector("text=The recipe is valid.", timeout=60_000)
+    assert page.locator("#source").input_value() == f"project:{labelled}"
+    page.check("#which-ids")
+    first, *_, last = ls.task_ids(labelled)
+    page.fill("#chosen", f"{first}-{last - 1}")
+    page.fill("#title", "Raccoons, augmented")
+    page.click("#run")
+    page.wait_for_url("**/jobs?job=*")
+    card = page.locator("#jobs > li").first
+    card.locator("text=Open the project").wait_for(timeout=120_000)
+    _shot(page, "jobs-exported")
+    address = card.locator("text=Open the project").get_attribute("href") or ""
+    assert address.startswith(ls.url)
+    made = int(address.split("/projects/")[1].split("/")[0])
+    assert len(ls.task_ids(made)) == 3 + 3  # gentle: val and test take one each, the third has three variants
 
 
 def test_a_waiting_job_is_cancelled_and_resumed_by_keyboard_on_a_phone(page: "Page", server: str) -> None:
