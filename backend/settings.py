@@ -25,7 +25,12 @@ class Settings(BaseSettings):
         None, validation_alias=AliasChoices("LABELLOOM_LABEL_STUDIO_API_KEY", "LABEL_STUDIO_API_KEY")
     )
     database_url: str | None = Field(None, description="default: SQLite in the data directory")
-    storage: str | None = Field(None, description="default: upload into Label Studio; or a shared folder")
+    storage: str | None = Field(
+        None, description="default: upload into Label Studio; or a shared folder, or s3://bucket/prefix"
+    )
+    datasets_storage: str | None = Field(
+        None, description="a folder, s3://bucket/prefix or other address that every finished dataset is pushed to"
+    )
     allow_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="private hosts, separated by commas, that task images may be fetched from"
     )

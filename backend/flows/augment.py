@@ -59,9 +59,13 @@ class Options:
 
 
 def run_build(request: Request, settings: Settings, progress: Progress, *, dry_run: bool = False) -> Report:
-    """Build a request and enter the dataset into the register."""
+    """Build a request, enter the dataset into the register, and push it where all datasets go."""
     engine = open_database(settings.database)
     report = build(request, engine, progress, dry_run=dry_run)
     if report.state == "built":
         record_dataset(engine, report.folder, source=request.source, images=report.images)
+    if report.state != "planned" and settings.datasets_storage and request.original is None:
+        from backend.flows.publish import push_finished  # fsspec only where it is asked for
+
+        push_finished(report, settings, progress, overwrite=request.overwrite)
     return report

@@ -67,11 +67,12 @@ class Report:
     warnings: list[str] = field(default_factory=list)
     certificate: dict[str, Any] = field(default_factory=dict)
     estimate: dict[str, float] = field(default_factory=dict)
+    unsent: str = ""  # why it is not where all datasets are pushed to
 
     @property
     def exit_code(self) -> int:
-        """0 all done, 3 finished but some images or variants were left out."""
-        return 3 if self.skipped or self.gave_up else 0
+        """0 all done, 3 finished but some images or variants were left out, or the dataset could not be pushed."""
+        return 3 if self.skipped or self.gave_up or self.unsent else 0
 
     def counts(self) -> dict[str, Any]:
         """Return the numbers that a dataset records about itself."""
