@@ -9,6 +9,7 @@ BENCHMARKS = {
     "throughput": "benchmarks.throughput",
     "torchvision_v2": "benchmarks.torchvision_v2",
     "write_back": "benchmarks.write_back",
+    "annotators": "benchmarks.annotators",
     "memory": "benchmarks.memory",
     "jobs": "benchmarks.jobs",
     "figure3": "benchmarks.figure3",

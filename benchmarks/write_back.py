@@ -37,7 +37,7 @@ repeats looked for. The baseline is Label Studio's two steps alone, with everyth
 
 def run(scale: Scale) -> Section:
     """Time the bare two steps and write-back, in turns, on one server."""
-    with TemporaryDirectory() as name, _label_studio(Path(name)) as account:
+    with TemporaryDirectory() as name, label_studio(Path(name)) as account:
         work = workload(Path(name), min(scale.images or SOURCES, SOURCES))
         dataset = work.made()
         client = LabelStudio(account.url, account.token)
@@ -63,7 +63,8 @@ def run(scale: Scale) -> Section:
 
 
 @contextmanager
-def _label_studio(folder: Path) -> Iterator[Account]:
+def label_studio(folder: Path) -> Iterator[Account]:
+    """Run a fresh Label Studio while the context lasts."""
     command = install(user_cache_path("labelloom") / f"label-studio-{VERSION}", print)
     with LabelStudioServer(command, folder / "label-studio") as server:
         yield server.start(print, port=8490)

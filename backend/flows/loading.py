@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from backend.core.progress import Progress
 from backend.flows.image_stores import TRIES, Item, Store
 from connectors.errors import ServerFailed, Unreachable
-from connectors.label_studio_upload import MAX_FILES, ProjectContent
+from connectors.label_studio_upload import ProjectContent
 
-TASKS = 1000  # tasks of one import request
+# Small requests: people annotate in the same Label Studio, which answers one request at a time, more or less.
+FILES = 20  # files of one upload request
+TASKS = 100  # tasks of one import request
 TASK_BYTES = 20 * 1024 * 1024
 
 
@@ -62,10 +64,10 @@ class Loader:
         for number, item in enumerate(items, start=1):
             if item.key not in self._present:
                 batch.append(item)
-            if len(batch) == MAX_FILES:
+            if len(batch) == FILES:
                 self._stage(batch)
                 batch = []
-            if number % MAX_FILES == 0:
+            if number % FILES == 0:
                 self._progress.update("writing images", number, total)
         self._stage(batch)
         self._import_waiting()
