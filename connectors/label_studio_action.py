@@ -22,7 +22,11 @@ Json = dict[str, Any]
 TIMEOUT = 3.0  # seconds: Label Studio's page waits for us
 TITLE = 50  # characters that Label Studio takes as a project's title
 ORIGINALS = "originals only"
-CHOICES = (("export", "Augment and export"), ("preview", "Only draw a preview"))
+CHOICES = (
+    ("project", "Augment and export, with a new project"),
+    ("dataset", "Augment and export, without one"),
+    ("preview", "Only draw a preview"),
+)
 WIDTH, LINES = 66, 8  # characters on one line of the dialog, and lines of a message
 WIDE = 500  # pixels of the field for the title
 
@@ -39,9 +43,9 @@ class _NoRedirects(HTTPRedirectHandler):
 
 
 def _address() -> tuple[str, str]:
-    """Return LabelLoom's address and our token, or two empty texts."""
+    """Return LabelLoom's address and our token, or two empty texts; read anew each time, as the port may change."""
     url, token = os.environ.get("LABELLOOM_URL", ""), os.environ.get("LABELLOOM_TOKEN", "")
-    file = Path(__file__).with_name("labelloom.json")
+    file = Path(os.environ.get("LABELLOOM_CONNECTION") or Path(__file__).with_name("labelloom.json"))
     if not (url and token) and file.is_file():
         try:
             stored = json.loads(file.read_text(encoding="utf-8"))
@@ -104,17 +108,26 @@ def _form(user: Any, project: Any) -> list[Json]:
     if problem:
         return [{"columnCount": 1, "fields": _lines(f"Not possible now: {problem}")}]
     recipes.append({"value": ORIGINALS, "label": f"({ORIGINALS})"})
-    title = f"{project.title[: TITLE - 11].rstrip()}, augmented"
-    fields: list[Json] = [
+    # Label Studio's field for numbers sends 0 where nothing was entered, and one with a value cannot be changed.
+    plain: Json = {"type": "input", "name": "variants", "label": "Variants of each image (empty: as the recipe says)"}
+    title: Json = {
+        "type": "input",
+        "name": "title",
+        "label": "Title of the new project",
+        "placeholder": _title(project),
+    }
+    fields = [
         *_lines(f"Last job here: {last}"),
         _select("recipe", "Recipe", recipes),
-        # A field for numbers would send 0 where nothing was entered.
-        {"type": "input", "name": "variants", "label": "Variants of each image (empty: as the recipe says)"},
-        {"type": "input", "name": "title", "label": "Title of the new project (empty: only a dataset)", "value": title},
+        plain,
         _select("do", "What to do", [dict(zip(("value", "label"), one, strict=True)) for one in CHOICES]),
+        {**title, "style": {"width": WIDE}},
     ]
-    fields[-2]["style"] = {"width": WIDE}
     return [{"columnCount": 1, "fields": fields}]
+
+
+def _title(project: Any) -> str:
+    return f"{project.title[: TITLE - 11].rstrip()}, augmented"
 
 
 def _select(name: str, label: str, options: list[Json]) -> Json:
@@ -136,6 +149,7 @@ def labelloom_export(project: Any, queryset: Any, **kwargs: Any) -> Json:
     """Order the export of the selected tasks; the reason of a refusal shows as a toast."""
     request = kwargs["request"]
     data = request.data
+    wanted = data.get("do") or "project"
     order = {
         "project": project.id,
         "user": request.user.email,
@@ -143,8 +157,8 @@ def labelloom_export(project: Any, queryset: Any, **kwargs: Any) -> Json:
         "filters": data.get("filters") or None,
         "recipe": None if data.get("recipe") in {None, "", ORIGINALS} else data["recipe"],
         "variants": str(data.get("variants") or "").strip() or None,
-        "title": (data.get("title") or "").strip() or None,
-        "do": data.get("do") or "export",
+        "title": ((data.get("title") or "").strip() or _title(project)) if wanted == "project" else None,
+        "do": "preview" if wanted == "preview" else "export",
     }
     try:
         job = _ask("orders", order)

@@ -51,25 +51,32 @@ def install_action(command: Path) -> Path:
 
 
 def action_environment(settings: Settings) -> dict[str, str]:
-    """Return the environment variables that tell the entry where LabelLoom is and let it in."""
-    return {"LABELLOOM_URL": own_url(settings), "LABELLOOM_TOKEN": action_token(settings)}
+    """Return the environment variable that tells the entry where it learns LabelLoom's address and its token."""
+    return {"LABELLOOM_CONNECTION": str(announce(settings, own_url(settings)))}
 
 
-def action_token(settings: Settings) -> str:
-    """Return the entry's API token: the stored one while it is valid, else a new one."""
+def announce(settings: Settings, url: str) -> Path:
+    """Tell the entry in our Label Studio's menu where LabelLoom answers; return the file that says so."""
     path = settings.data_dir / "label-studio" / "labelloom.json"
-    if path.is_file():
-        token = str(json.loads(path.read_text(encoding="utf-8"))["token"])
-        if caller_of_token(open_database(settings.database), token):
-            return token
-    token = create_token(settings, TOKEN_NAME)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    content = json.dumps({"url": url, "token": _token(settings, path)})
     temporary = path.with_suffix(".tmp")
     temporary.unlink(missing_ok=True)
     with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        json.dump({"url": own_url(settings), "token": token}, file)
+        file.write(content)
     temporary.replace(path)
-    return token
+    return path
+
+
+def _token(settings: Settings, path: Path) -> str:
+    """Return the entry's API token: the stored one while it is valid, else a new one."""
+    try:
+        token = str(json.loads(path.read_text(encoding="utf-8"))["token"])
+    except (OSError, ValueError, KeyError, TypeError):
+        token = ""
+    if token and caller_of_token(open_database(settings.database), token):
+        return token
+    return create_token(settings, TOKEN_NAME)
 
 
 def link_project(settings: Settings, project: int) -> tuple[Project, bool]:

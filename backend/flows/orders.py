@@ -2,6 +2,7 @@
 
 from typing import Any, Literal
 
+import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict, Field
 
 from backend.core.errors import LabelLoomError
@@ -112,9 +113,9 @@ def _recipe(order: Order, settings: Settings) -> str | Json | None:
     return recipe.model_copy(update={"variants": order.variants}).model_dump(mode="json")
 
 
-def last_job(jobs: Jobs, project: int) -> JobRow | None:
+def last_job(engine: sa.Engine, project: int) -> JobRow | None:
     """Return the newest job of a project, or None."""
-    recent = list_jobs(jobs.engine, limit=RECENT)
+    recent = list_jobs(engine, limit=RECENT)
     return next((row for row in recent if row.params.get("project") == project), None)
 
 

@@ -9,7 +9,7 @@ from types import FrameType
 
 from backend.core.errors import LabelLoomError
 from backend.flows.access import login_link
-from backend.flows.connect import action_environment, install_action
+from backend.flows.connect import action_environment, announce, install_action
 from backend.flows.image_stores import shared_folder
 from backend.flows.service import PORT, Service
 from backend.settings import Settings
@@ -136,6 +136,7 @@ def service_beside(settings: Settings, say: Say) -> Iterator[Service]:
 
 def say_links(settings: Settings, service: Service, say: Say) -> None:
     """Tell where the service is, with a link that logs one browser in."""
+    announce(settings, service.url)
     link = login_link(settings.model_copy(update={"base_url": service.url}), "the one who started it")
     say(f"LabelLoom     {service.url}")
     say(f"log in with   {link}  (once, within 15 minutes; `labelloom login` makes another)")

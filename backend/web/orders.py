@@ -1,5 +1,7 @@
 """What the entry in Label Studio's Actions menu asks: what its form offers, and the order itself."""
 
+import threading
+from contextlib import suppress
 from typing import Any, cast
 
 from flask import Response, jsonify, url_for
@@ -11,7 +13,7 @@ from backend.flows.orders import NotAllowed, Order, check_allowed, last_job, pla
 from backend.flows.recipes import list_recipes
 from backend.web.problems import Problem
 from backend.web.schemas import ERRORS, NUMBER, Asked
-from backend.web.services import answered, services
+from backend.web.services import Services, answered, services
 
 Json = dict[str, Any]
 
@@ -53,16 +55,23 @@ class Placed(BaseModel):
 @routes.get("/orders/form", summary="What an order form offers.", responses={200: Form})
 def form(query: FormQuery) -> Json:
     """Return the recipes, the project's last job, and whether this user may order."""
-    settings = services().settings
-    problem = None
+    found = services()
+    # Opening the queue for the first time takes longer than Label Studio waits for the order that follows.
+    threading.Thread(target=_warm, args=(found,), daemon=True).start()
+    settings, problem = found.settings, None
     try:
         check_allowed(settings, query.user)
     except NotAllowed as error:
         problem = f"{error}; {error.fix}"
     offers = [Offer(name=recipe.name, about=recipe.about) for recipe in list_recipes(settings)]
     with answered():
-        last = told(last_job(services().jobs, query.project))
+        last = told(last_job(found.engine, query.project))
     return Form(recipes=offers, problem=problem, last=last).model_dump()
+
+
+def _warm(found: Services) -> None:
+    with suppress(Problem):  # the order itself will tell
+        _ = found.jobs
 
 
 @routes.post("/orders", summary="Order from inside Label Studio.", responses={202: Placed})

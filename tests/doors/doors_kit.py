@@ -2,6 +2,7 @@
 
 import io
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +11,10 @@ import numpy as np
 from PIL import Image, ImageDraw
 from werkzeug.serving import BaseWSGIServer, make_server
 
+from backend.flows.jobs import Jobs
+from backend.flows.orders import last_job
 from backend.settings import Settings
+from backend.store.jobs import FINISHED, JobRow
 from backend.web.app import create_app
 
 if TYPE_CHECKING:
@@ -59,3 +63,19 @@ def log_in(browser: "Browser", url: str, email: str, password: str) -> "Page":
     page.click("button[type=submit]")
     page.wait_for_url(lambda address: "/login" not in address)
     return page
+
+
+def last_of(jobs: Jobs, project: int) -> str:
+    """Return the id of a project's newest job."""
+    row = last_job(jobs.engine, project)
+    assert row is not None
+    return row.id
+
+
+def wait_until_done(jobs: Jobs, job: str, seconds: float = 120) -> JobRow:
+    """Return a job when it has ended."""
+    end = time.monotonic() + seconds
+    while (row := jobs.get(job)).state not in FINISHED:
+        assert time.monotonic() < end, row
+        time.sleep(0.1)
+    return row
