@@ -5,6 +5,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from backend.core.errors import UsageError
+from backend.store.migrate import migrate
 
 metadata = sa.MetaData(
     naming_convention={  # named constraints from the first day: SQLite can alter nothing else later
@@ -228,7 +229,7 @@ def _arguments(url: str) -> dict[str, int]:
 
 
 def open_database(url: str) -> sa.Engine:
-    """Return an engine whose tables exist; a SQLite file's folder is made.
+    """Return an engine whose tables are up to date; a SQLite file's folder is made.
 
     Raises:
         UsageError: the URL cannot be read, or the database cannot be opened.
@@ -237,7 +238,7 @@ def open_database(url: str) -> sa.Engine:
         if url.startswith("sqlite:///"):
             Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
         engine = sa.create_engine(url, pool_pre_ping=True, connect_args=_arguments(url))
-        metadata.create_all(engine)
+        migrate(engine)
     except (sa.exc.SQLAlchemyError, ImportError, OSError) as error:
         msg = f"the database cannot be opened: {str(error).splitlines()[0]}"
         raise UsageError(msg, fix="correct LABELLOOM_DATABASE_URL, or make LABELLOOM_DATA_DIR writable") from error
