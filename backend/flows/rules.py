@@ -214,9 +214,10 @@ def try_rule(engine: sa.Engine, settings: Settings, rule: int | str) -> Trial:
         UsageError: there is no such rule.
         LabelLoomError: Label Studio cannot be reached.
     """
-    row, now = rules.get_rule(engine, rule), datetime.now(UTC)
+    row = rules.get_rule(engine, rule)
     with translated():
         cursor = reconcile(engine, Changes(connect(settings)), row.project)
+    now = datetime.now(UTC)
     decision, spec = judge(engine, row, cursor, now)
     _, loop = find_loop(engine, row, spec, now) if decision.run else (None, None)
     why = loop or decision.why

@@ -15,7 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from backend.store.tables import deliveries
 
-BATCH = 200
+LOCKED = 0.6  # seconds that a delivery waits for SQLite's lock; after one second nobody waits for the answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,41 +70,39 @@ class Writer:
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
         self._queue: queue.SimpleQueue[tuple[Delivery, Future[None]]] = queue.SimpleQueue()
-        self._lock, self._thread = threading.Lock(), None
+        self._turn = threading.Lock()
 
     def put(self, delivery: Delivery, timeout: float) -> None:
         """Store a delivery and return when it is committed.
 
         Raises:
-            TimeoutError: that took longer than `timeout` seconds; it may be stored later.
+            TimeoutError: others kept the database busy for `timeout` seconds; it may be stored later.
             sqlalchemy.exc.SQLAlchemyError: the database refused.
         """
         stored: Future[None] = Future()
         self._queue.put((delivery, stored))
-        self._start()
-        stored.result(timeout)
+        if not self._turn.acquire(timeout=timeout):
+            raise TimeoutError
+        try:
+            if not stored.done():  # else somebody's transaction took ours along
+                self._store()
+        finally:
+            self._turn.release()
+        stored.result(timeout=0)
 
-    _thread: threading.Thread | None
-
-    def _start(self) -> None:
-        with self._lock:  # begun by the first request, because a thread does not survive a server's fork
-            if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._run, daemon=True, name="deliveries")
-                self._thread.start()
-
-    def _run(self) -> None:
-        while True:
-            batch = [self._queue.get()]
-            while len(batch) < BATCH and not self._queue.empty():
-                batch.append(self._queue.get())
-            try:
-                store_deliveries(self._engine, [delivery for delivery, _ in batch])
-            except Exception as error:  # noqa: BLE001 - each sender is told; the thread goes on
-                for _, stored in batch:
-                    stored.set_exception(error)
-            else:
-                for _, stored in batch:
-                    stored.set_result(None)
+    def _store(self) -> None:
+        """Store all that waits, and tell each sender."""
+        batch = []
+        while not self._queue.empty():
+            batch.append(self._queue.get())
+        try:
+            store_deliveries(self._engine, [delivery for delivery, _ in batch])
+        except sa.exc.SQLAlchemyError as error:
+            for _, stored in batch:
+                stored.set_exception(error)
+        else:
+            for _, stored in batch:
+                stored.set_result(None)
 
 
 def quick_engine(engine: sa.Engine) -> sa.Engine:
@@ -114,7 +112,7 @@ def quick_engine(engine: sa.Engine) -> sa.Engine:
     """
     if engine.dialect.name != "sqlite":
         return engine
-    quick = sa.create_engine(engine.url, connect_args={"timeout": 10})
+    quick = sa.create_engine(engine.url, connect_args={"timeout": LOCKED})
 
     @sa.event.listens_for(quick, "connect")
     def _tune(connection: sa.engine.interfaces.DBAPIConnection, _record: object) -> None:

@@ -27,7 +27,7 @@ from backend.web.security import own_auth
 log = logging.getLogger("labelloom.web")
 
 LIMIT = 1_000_000  # bytes of a body
-PATIENCE = 0.7  # seconds for the database; after one second nobody waits for the answer any more
+PATIENCE = 0.7  # seconds for other deliveries; after one second nobody waits for the answer any more
 FRESH = 5.0  # seconds that secrets are remembered
 AGAIN = 0.5  # seconds between two looks for a secret that is not remembered
 
