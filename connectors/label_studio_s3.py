@@ -1,6 +1,7 @@
 """A bucket that Label Studio shows images from: told to it as an import storage of one project.
 
-Label Studio signs an address for each image it shows, so the browser fetches it from the bucket itself.
+Label Studio signs an address for each image it shows, so that the browser fetches it from the bucket itself; where
+browsers cannot reach the bucket, it passes the bytes on instead.
 """
 
 from dataclasses import dataclass, field
@@ -12,24 +13,30 @@ from connectors.label_studio_upload import ProjectContent
 from connectors.storage import is_s3, load
 
 SIGNED_FOR = 15  # minutes
+PROXY = "proxy"  # in place of an endpoint: browsers do not reach the bucket
 _LASTING = {"env", "shared-credentials-file", "config-file"}  # others expire, and cannot be handed on
 _NOTHING = "^$"  # no key matches: pressing Sync in Label Studio must not make tasks of our images
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A bucket as Label Studio is to reach it. endpoint: None is Amazon's own; keys: empty, it has its own."""
+    """A bucket as Label Studio is to reach it.
+
+    endpoint: None is Amazon's own; keys: empty where it has its own; signed: whether browsers fetch the images.
+    """
 
     bucket: str
     prefix: str
     endpoint: str | None
     region: str | None
     keys: dict[str, str] = field(default_factory=dict, repr=False)
+    signed: bool = True
 
     def row(self) -> Json:
         """Return what Label Studio calls it."""
         row = {"bucket": self.bucket, "prefix": self.prefix, "s3_endpoint": self.endpoint, "region_name": self.region}
-        return {name: value for name, value in row.items() if value} | self.keys
+        known = {name: value for name, value in row.items() if value}
+        return {**known, **self.keys, "presign": self.signed, "presign_ttl": SIGNED_FOR}
 
 
 def place(url: str, endpoint: str | None = None) -> Place:
@@ -37,7 +44,7 @@ def place(url: str, endpoint: str | None = None) -> Place:
 
     Args:
         url: `s3://bucket/prefix`.
-        endpoint: how Label Studio and browsers reach it, where that differs.
+        endpoint: how Label Studio and browsers reach it, where that differs; or `PROXY`, where browsers do not.
 
     Raises:
         Refused: it names no bucket, or the extra `s3` is not installed.
@@ -58,7 +65,9 @@ def place(url: str, endpoint: str | None = None) -> Place:
         given = found.get_frozen_credentials()
         keys = {"aws_access_key_id": given.access_key, "aws_secret_access_key": given.secret_key}
         keys |= {"aws_session_token": given.token} if given.token else {}
-    return Place(parts.netloc, parts.path.strip("/"), endpoint or own, None if region == "aws-global" else region, keys)
+    reached = own if endpoint in {None, PROXY} else endpoint
+    region = None if region == "aws-global" else region
+    return Place(parts.netloc, parts.path.strip("/"), reached, region, keys, signed=endpoint != PROXY)
 
 
 def check_s3_storage(content: ProjectContent, where: Place) -> None:
@@ -84,8 +93,7 @@ def add_s3_storage(content: ProjectContent, where: Place, title: str) -> None:
 
 
 def _ask(content: ProjectContent, where: Place, method: str, call: str, **more: str) -> None:
-    row: Json = {"project": content.project, "use_blob_urls": True, "presign": True, "presign_ttl": SIGNED_FOR}
-    row |= {"regex_filter": _NOTHING, **where.row(), **more}
+    row: Json = {"project": content.project, "use_blob_urls": True, "regex_filter": _NOTHING, **where.row(), **more}
     try:
         content.client.request(method, f"api/storages/s3/{call}", json=row)
     except ConnectorError as error:

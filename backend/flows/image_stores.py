@@ -14,7 +14,7 @@ from backend.core.errors import UsageError
 from backend.imaging.files import link_or_copy, write_atomic
 from backend.imaging.hashes import sha256
 from connectors.errors import ServerFailed, Unreachable
-from connectors.label_studio_s3 import add_s3_storage, check_s3_storage, place
+from connectors.label_studio_s3 import PROXY, add_s3_storage, check_s3_storage, place
 from connectors.label_studio_upload import MAX_BYTES, MAX_FILES, ProjectContent
 from connectors.storage import Storage, in_parallel, is_s3
 
@@ -193,7 +193,12 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def both_endpoints(storage: str) -> tuple[str, str | None]:
-    """Return a bucket's address, and its endpoint as Label Studio sees it: `s3://bucket/prefix[=http://host:9000]`."""
+    """Return a bucket's address, and its endpoint as Label Studio sees it: `s3://bucket/prefix[=http://host:9000]`.
+
+    `proxy` in its place: Label Studio passes the images on, because browsers do not reach the bucket.
+    """
+    if storage.endswith(f"={PROXY}"):
+        return storage.removesuffix(f"={PROXY}"), PROXY
     url, equals, rest = storage.partition("=http")
     return url, f"http{rest}" if equals else None
 

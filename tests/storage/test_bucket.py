@@ -63,6 +63,18 @@ def test_written_back_images_lie_in_the_bucket_and_are_shown(
     assert len(list(ls.tasks(report.project_id))) == 5  # pressing Sync makes no task of our images
 
 
+def test_where_browsers_do_not_reach_the_bucket_label_studio_passes_images_on(
+    ls: LabelStudio, new_project: Make, tmp_path: Path, bucket: str
+) -> None:
+    folder = noise_dataset(tmp_path / "d", 1)
+    report = write_back(ls, new_project(), folder, "passed on", storage=f"{bucket}/loom=proxy")
+    (task,) = ls.tasks(report.project_id)
+    shown = ls.request("GET", f"api/tasks/{task['id']}/").json()["data"]["image"]
+    answer = ls.request("GET", shown, follow_redirects=False)  # a redirect would be an error
+    assert answer.content == (folder / "yolo/images/train" / task["data"]["loom_file"]).read_bytes()
+    assert Images(ls).fetch(task["data"]["image"], task["id"]) == answer.content
+
+
 def test_a_project_in_a_bucket_is_exported_like_any_other(
     ls: LabelStudio, new_project: Make, tmp_path: Path, bucket: str
 ) -> None:
@@ -75,8 +87,9 @@ def test_a_project_in_a_bucket_is_exported_like_any_other(
         cache_dir=tmp_path / "cache",
     )
     with open_project(report.project_id, settings, Silent()) as source:
-        samples = [s for s in source.dataset.samples if isinstance(s, Sample)]
-    assert len(samples) == 3
+        items = list(source.dataset.samples)
+    samples = [item for item in items if isinstance(item, Sample)]
+    assert len(samples) == 3, items
     for sample in samples:
         assert Path(sample.path).read_bytes() == (folder / "yolo/images/train" / sample.name).read_bytes()
 

@@ -1,10 +1,15 @@
 """One contract for every place: a folder and a bucket."""
 
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from emulator import SECRET
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import make_server
 
+from backend.flows.image_stores import both_endpoints
 from connectors.errors import ConnectorError, Refused, Unauthorized, Unreachable
 from connectors.label_studio_s3 import place
 from connectors.storage import Storage, in_parallel
@@ -83,6 +88,10 @@ def test_a_place_knows_the_endpoint_and_hides_the_keys(
     assert (where.prefix, where.endpoint, where.region) == ("a/b", s3_endpoint, "us-east-1")
     assert where.row()["aws_secret_access_key"] == SECRET and SECRET not in repr(where)
     assert place(bucket, "https://files.example.org").endpoint == "https://files.example.org"
+    assert (place(bucket, "proxy").endpoint, place(bucket, "proxy").signed, where.signed) == (s3_endpoint, False, True)
+    assert both_endpoints("s3://b/date=2026=http://h:9") == ("s3://b/date=2026", "http://h:9")
+    assert both_endpoints("s3://b/p=proxy") == ("s3://b/p", "proxy")
+    assert both_endpoints("s3://b/date=2026") == ("s3://b/date=2026", None)
     monkeypatch.delenv("AWS_ENDPOINT_URL")
     assert place(bucket).endpoint is None
 
@@ -100,3 +109,33 @@ def test_work_in_parallel_keeps_order_and_stops_at_the_first_error() -> None:
     with pytest.raises(ValueError, match="5"):
         list(in_parallel(fail, range(1000), threads=2))
     assert len(begun) < 20
+
+
+def test_a_server_that_fails_now_and_then_is_asked_again(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every first request for an object is answered with 503, in the way of a server under load."""
+    seen: set[tuple[str, str]] = set()
+    inner = DomainDispatcherApplication(create_backend_app)
+
+    def flaky(environ: Any, start: Any) -> Any:
+        asked = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+        if asked in seen or environ["PATH_INFO"].count("/") < 2:
+            return inner(environ, start)
+        seen.add(asked)
+        start("503 Slow Down", [("Content-Type", "application/xml")])
+        return [b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"]
+
+    server = make_server("127.0.0.1", 0, flaky, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
+        monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")  # so that nobody but we try again
+        storage = Storage(f"{bucket}/flaky")
+        names = [f"n{number}" for number in range(8)]
+        assert list(in_parallel(lambda name: storage.write(name, name.encode()), names)) == [None] * 8
+        assert [storage.read(name) for name in names] == [name.encode() for name in names]
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    assert len(seen) >= 16
