@@ -12,6 +12,7 @@ BENCHMARKS = {
     "annotators": "benchmarks.annotators",
     "memory": "benchmarks.memory",
     "jobs": "benchmarks.jobs",
+    "webhooks": "benchmarks.webhooks",
     "figure3": "benchmarks.figure3",
     "read_back": "benchmarks.read_back",
 }

@@ -85,7 +85,8 @@ def get_rule(engine: sa.Engine, rule: int | str) -> RuleRow:
     Raises:
         UsageError: there is none.
     """
-    chosen = rules.c.id == int(rule) if str(rule).isdecimal() else rules.c.name == rule
+    number = int(rule) if str(rule).isdecimal() and len(str(rule)) < 10 else None  # a name never begins with a digit
+    chosen = rules.c.name == str(rule) if number is None else rules.c.id == number
     with engine.connect() as connection:
         row = connection.execute(sa.select(rules).where(chosen)).first()
     if row is None:

@@ -14,6 +14,7 @@ from backend.web import (
     api_jobs,
     api_projects,
     api_recipes,
+    api_rules,
     guard,
     idempotency,
     logs,
@@ -53,7 +54,7 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
     app.extensions["labelloom-metrics"] = Metrics()
     services.install(app.extensions, settings)
     _install(app, settings)
-    for api in (api_jobs, api_datasets, api_recipes, api_projects, orders):
+    for api in (api_jobs, api_datasets, api_recipes, api_projects, api_rules, orders):
         app.register_api(api.routes)
     app.register_blueprint(operate.routes)
     app.register_blueprint(pages.routes)
