@@ -101,11 +101,12 @@ class PretendLabelStudio:
 class Desk:
     """Takes jobs as `Jobs` does, and does them when the test says so."""
 
-    def __init__(self, folder: Path, studio: PretendLabelStudio) -> None:
-        self.settings = Settings(data_dir=folder, cache_dir=folder / "cache")
+    def __init__(self, folder: Path, studio: PretendLabelStudio, database: str | None = None) -> None:
+        self.settings = Settings(data_dir=folder, cache_dir=folder / "cache", database_url=database)
         self.engine: sa.Engine = open_database(self.settings.database)
-        sa.event.listen(self.engine, "connect", lambda connection, _: connection.execute("pragma synchronous=off"))
-        self.engine.dispose()
+        if self.engine.dialect.name == "sqlite":
+            sa.event.listen(self.engine, "connect", lambda connection, _: connection.execute("pragma synchronous=off"))
+            self.engine.dispose()
         self.studio = studio
         self.submitted: list[JobRow] = []
 
