@@ -26,7 +26,7 @@ demo: setup
 	$(BIN)/labelloom demo
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 check: setup
 	$(BIN)/ruff check .

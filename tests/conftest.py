@@ -21,6 +21,13 @@ BOXES = (
 )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With several processes (`-n 2 --dist loadgroup`), have one of them run all tests that need Label Studio."""
+    for item in items:
+        if {"ls_server", "label_studio_command"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.xdist_group("label-studio"))
+
+
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
     """The folder of real photographs and hostile images, named by LABELLOOM_TEST_DATA."""
