@@ -1,6 +1,7 @@
 """Orders given in the control project: found by looking, placed once, and answered in the task they were given in."""
 
 import json
+import secrets
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from backend.flows.jobs import Jobs
 from backend.flows.label_studio_source import connect, translated
 from backend.flows.orders import ORIGINALS, Order, place, told
 from backend.jobs.queue import Busy
+from backend.store.cursors import take_lease
 from backend.store.jobs import FINISHED, JobRow, get_job
 from connectors.errors import Refused
 from connectors.label_studio import PAGE, LabelStudio
@@ -25,6 +27,8 @@ from connectors.label_studio_upload import ProjectContent
 Json = dict[str, Any]
 
 _FILLED = {"filter": "filter:tasks:total_annotations", "operator": "greater", "type": "Number", "value": 0}
+LEASE = 15.0  # seconds that one process keeps to itself what several would do twice
+_HOLDER = secrets.token_hex(8)
 AGAIN = 300.0  # seconds after which new projects and recipes are looked for
 
 
@@ -45,6 +49,8 @@ class _Round:
 def poll(jobs: Jobs) -> int:
     """Place new orders and tell in their tasks how the earlier ones go; return how many were placed.
 
+    Where another process is at it, or there is no control project, nothing is done.
+
     What was placed is remembered in the task itself: a stop between the job and that note places the order again, which
     the job's key, or the equal dataset, makes harmless.
 
@@ -52,7 +58,7 @@ def poll(jobs: Jobs) -> int:
         LabelLoomError: Label Studio is gone or refuses; the next look finds the same.
     """
     control = remembered(jobs.settings)
-    if control is None:
+    if control is None or not take_lease(jobs.engine, "control", _HOLDER, LEASE):
         return 0
     _refresh(jobs)
     with translated():

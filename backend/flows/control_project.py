@@ -114,7 +114,8 @@ def sync(client: LabelStudio, control: int, projects: list[Project], settings: S
 
 
 def _form(project: Project) -> Json:
-    return {
+    return {  # in this order they stand in the list
+        "name": project.title,
         "project": project.id,
         "state": READY,
         "link": project.link,

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 import stamina
 
 from backend.core.errors import Cancelled, LabelLoomError
-from backend.flows import automate
+from backend.flows import automate, control
 from backend.flows.job_kinds import KINDS, Tools
 from backend.flows.job_pool import JobPool, do_shards
 from backend.flows.jobs import Jobs
@@ -138,14 +138,19 @@ def work(settings: Settings, *, stop: threading.Event | None = None) -> None:
             jobs.prune(timedelta(days=settings.keep_jobs_days))
             forget_workers(jobs.engine, silent=timedelta(days=1))
 
+        def look_at_forms() -> None:
+            control.poll(jobs)
+
         with working(settings.database, name, worker.job, worker.shard):
             look_round()
             ticker = Ticker(settings.worker_timeout / 6, look_round, lambda error: log.warning("%s", error))
             # a thread of its own: Label Studio may take long to answer, and the heartbeat must not wait for it
             rules = Ticker(RULES, lambda: automate.tick(jobs), lambda error: log.warning("rules: %s", error))
+            orders = Ticker(RULES, look_at_forms, lambda error: log.warning("control project: %s", error))
             log.info("worker %s is ready", name)
             ended.wait()
             worker.stopping.set()
+            orders.stop()
             rules.stop()
             ticker.stop()
             forget_workers(jobs.engine, worker=name)

@@ -83,11 +83,13 @@ def loom(unconnected: Loom, ls_account: Account) -> Iterator[Loom]:
         "LABELLOOM_CACHE_DIR": str(unconnected.settings.cache_dir),
         "LABEL_STUDIO_URL": ls_account.url,
         "LABEL_STUDIO_API_KEY": ls_account.token,
+        "LABELLOOM_ALLOWED_EMAILS": ls_account.username,
+        "LABELLOOM_BASE_URL": f"http://localhost:{unconnected.port}",
     }
     unconnected.start()
     with (unconnected.home / "worker.log").open("wb") as log:
         command = [sys.executable, "-c", "from backend.cli import main; main()", "worker"]
-        worker = subprocess.Popen(command, env=environment, stderr=log, stdout=log)
+        worker = unconnected.worker = subprocess.Popen(command, env=environment, stderr=log, stdout=log)
         yield unconnected
         worker.kill()
         worker.wait()

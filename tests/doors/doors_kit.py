@@ -1,8 +1,12 @@
 """What the tests of the doors share."""
 
 import io
+import signal
+import subprocess
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,11 +34,22 @@ class Loom:
     token: str
     settings: Settings
     web: BaseWSGIServer | None = None
+    worker: "subprocess.Popen[bytes] | None" = None
 
     def start(self) -> None:
         """Answer requests."""
         self.web = make_server("127.0.0.1", self.port, create_app(self.settings), threaded=True)
         threading.Thread(target=self.web.serve_forever, daemon=True).start()
+
+    @contextmanager
+    def worker_asleep(self) -> Iterator[None]:
+        """Let the worker do nothing, so that what it would do is left to the test."""
+        assert self.worker is not None
+        self.worker.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.worker.send_signal(signal.SIGCONT)
 
     def stop(self) -> None:
         """Answer no more."""

@@ -72,7 +72,7 @@ def test_the_form_makes_a_preview_and_then_a_project(
         admin.fill("input[name=title]", "made by the form")
         with admin.expect_response(lambda r: r.request.method == "PATCH" and "/annotations" in r.url):
             admin.click('button:has-text("Update")')
-        data = poll_until(jobs, ls, form, "done")
+        data = poll_until(jobs, ls, form, "made by the form")
         row = wait_until_done(jobs, last_of(jobs, labelled))
     assert (row.kind, row.who) == ("export", "admin@labelloom.local (Label Studio)")
     (project,) = [one for one in ls.projects() if one.title == "made by the form"]
@@ -80,6 +80,7 @@ def test_the_form_makes_a_preview_and_then_a_project(
     tasks = [task["data"] for task in ls.tasks(project.id)]
     assert {task["loom_parent"] for task in tasks} == set(ls.task_ids(labelled))
     assert {task["loom_variant"] for task in tasks} == {0, 1}
+    assert {task["loom_link"] for task in tasks} == {f"http://localhost:{loom.port}/export?project={labelled}"}
     admin.goto(page_of_form)
     admin.wait_for_selector(f'a[href="{project.link}"]')
     admin.wait_for_timeout(1500)
@@ -94,7 +95,7 @@ def test_refusals_are_told_in_the_form(ls: LabelStudio, loom: Loom, labelled: in
     form = form_of(ls, made.project.id, labelled)
     result = [choice("recipe", "gentle"), choice("do", "export")]
     strict = loom.settings.model_copy(update={"allowed_emails": ("somebody@example.org",)})
-    with Jobs(strict) as jobs:
+    with loom.worker_asleep(), Jobs(strict) as jobs:
         before = len(list_jobs(jobs.engine))
         ls.request("POST", f"api/tasks/{form['id']}/annotations/", json={"result": result})
         data = poll_until(jobs, ls, form, "refused")
