@@ -85,6 +85,8 @@ def check_body() -> None:
     if request.path in UPLOADS or request.url_rule is None:
         return
     data = request.get_data(cache=True)
+    if request.content_length is None and len(data) >= JSON_LIMIT:  # sent in chunks, and cut off at the limit
+        raise Problem(413, f"a request here may have at most {JSON_LIMIT} bytes")
     if not data:
         return  # routes without a body; the others say what is missing
     if not request.is_json:

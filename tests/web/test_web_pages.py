@@ -1,6 +1,7 @@
 """The three pages in headless Chromium, against a real server and a real worker process."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -176,7 +177,8 @@ def test_a_project_becomes_an_augmented_project(
     page.click("#run")
     page.wait_for_url("**/jobs?job=*")
     card = page.locator("#jobs > li").first
-    card.locator("text=Open the project").wait_for(timeout=120_000)
+    card.locator(".badge").filter(has_text=re.compile("done|failed")).wait_for(timeout=90_000)
+    assert "Open the project" in card.inner_text(), card.inner_text()
     _shot(page, "jobs-exported")
     address = card.locator("text=Open the project").get_attribute("href") or ""
     assert address.startswith(ls.url)
