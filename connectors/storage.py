@@ -158,7 +158,8 @@ class Storage:
         Raises:
             ConnectorError: one of its kinds.
         """
-        for attempt in retry_context(on=(Unreachable, ServerFailed), attempts=4, wait_initial=0.3, wait_max=5):
+        # Amazon's library has tried several times by then; more of ours would keep people waiting for minutes.
+        for attempt in retry_context(on=(Unreachable, ServerFailed), attempts=2, wait_initial=1):
             with attempt, _translated(self.shown):
                 try:
                     return call()

@@ -78,6 +78,8 @@ def _folders(settings: Settings) -> Iterator[Check]:
         yield Check(f"{name} space", free > LITTLE_SPACE, f"{free / 1e9:.1f} GB free", "free some disk space")
     if settings.storage:
         yield _storage(settings.storage)
+    if settings.datasets_storage:
+        yield _reached("datasets storage", settings.datasets_storage)
 
 
 def _storage(storage: str) -> Check:
@@ -85,12 +87,17 @@ def _storage(storage: str) -> Check:
     if ours is not None:
         fix = "set LABELLOOM_STORAGE to an existing folder below Label Studio's LOCAL_FILES_DOCUMENT_ROOT"
         return Check("storage", ours.is_dir() and os.access(ours, os.W_OK), storage, fix)
+    return _reached("storage", both_endpoints(storage)[0])
+
+
+def _reached(name: str, url: str) -> Check:
+    """Look for a file that need not be there: whoever may not look is told so."""
     try:
-        place = Storage(both_endpoints(storage)[0])
+        place = Storage(url)
         place.size(MARK)
     except ConnectorError as error:
-        return Check("storage", False, str(error), error.fix)
-    return Check("storage", True, place.shown)
+        return Check(name, False, str(error), error.fix)
+    return Check(name, True, place.shown)
 
 
 def _database(settings: Settings) -> Iterator[Check]:

@@ -9,7 +9,10 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from emulator import KEY, SECRET
+from typer.testing import CliRunner
 
+from backend.cli import app
 from backend.core.errors import Cancelled, LabelLoomError, UsageError, VerifyError
 from backend.core.progress import Silent
 from backend.core.recipe import parse_recipe
@@ -203,3 +206,30 @@ def test_what_a_push_did_is_plain(made: Path, tmp_path: Path) -> None:
     moved = push_dataset(made, str(tmp_path / "s"), Silent())
     size = sum(len(data) for data in contents(made).values())
     assert moved == Moved(str(tmp_path / "s" / "made"), moved.files, size, moved.files, moved.certificate)
+
+
+def test_the_commands(made: Path, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LABELLOOM_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("LABELLOOM_DATASETS_STORAGE", bucket)
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+
+    def labelloom(*arguments: str, code: int = 0) -> dict[str, Any]:
+        result = CliRunner().invoke(app, ["datasets", *arguments, "--json"])
+        assert result.exit_code == code, result.output
+        answer: dict[str, Any] = json.loads(result.stdout)
+        return answer
+
+    sent = labelloom("push", str(made))
+    assert (sent["out"], sent["counts"]["sent"]) == (f"{bucket}/made", sent["counts"]["files"])
+    fetched = labelloom("pull", "made")
+    assert fetched["certificate"]["ok"] and fetched["out"] == str(tmp_path / "data" / "datasets" / "made")
+    assert [row["name"] for row in labelloom("list")["datasets"]] == ["made"]
+    assert labelloom("pull", "made")["counts"]["fetched"] == 0
+    assert labelloom("diff", "made", str(made))["equal"]
+    checks = json.loads(CliRunner().invoke(app, ["doctor", "--json"]).stdout)["checks"]
+    assert [check["ok"] for check in checks if check["name"] == "datasets storage"] == [True]
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    gone = labelloom("pull", "made", "--out", str(tmp_path), code=1)
+    assert "cannot be reached" in gone["error"] and "AWS_ENDPOINT_URL" in gone["fix"]
+    logs = "".join(path.read_text() for path in (tmp_path / "data" / "logs").iterdir())
+    assert "cannot be reached" in logs and SECRET not in logs + str(gone) and KEY not in logs + str(gone)
