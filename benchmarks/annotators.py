@@ -15,11 +15,11 @@ from connectors.label_studio import LabelStudio
 from connectors.label_studio_install import VERSION
 from connectors.label_studio_server import Account
 
-CLIENTS, THINKING = 4, 0.25  # annotators, and seconds between a save's answer and their next one
+CLIENTS, THINKING = 4, 1.0  # annotators, and seconds between a save's answer and their next one
 BEFORE = """\
-{clients} clients save annotations in one project of Label Studio {version} (SQLite, its own server, on this machine), each
-{thinking} s after its last save was answered, while a write-back of {count} images into another project runs, and for as
-long on the idle server, in turns. The ratio is of the 95th percentiles of a save's time."""
+{clients} clients save annotations in one project of Label Studio {version} (SQLite, its own server, on this machine),
+each {thinking} s after its last save was answered, while a write-back of {count} images into another project runs, and
+for as long on the idle server, in turns. The ratio is of the 95th percentiles of a save's time."""
 
 
 def run(scale: Scale) -> Section:

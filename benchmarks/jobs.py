@@ -18,8 +18,9 @@ from benchmarks.workload import STEPS
 BEFORE = """\
 Worker processes (`labelloom worker`) on this machine, {images} pictures of 640 x 480, 4 variants each, four steps, YOLO
 and VOC. **Scaling**: seconds from start to end of one `augment` job on PostgreSQL, with one worker process and with
-two, in turns; both are warm. **Kills**: the same kind of job with two workers while one of them, drawn by lot, is killed
-(`kill -9`) again and again and replaced; afterwards every file of the dataset is compared with an undisturbed one."""
+two, in turns; both are warm. **Kills**: the same kind of job with two workers while one of them, drawn by lot, is
+killed (`kill -9`) again and again and replaced; afterwards every file of the dataset is compared with an undisturbed
+one."""
 KILLS = 20
 
 
