@@ -165,11 +165,13 @@ def labelled(settings: Settings, ls: LabelStudio, ls_account: Account, new_proje
 def test_a_project_becomes_an_augmented_project(
     labelled: int, page: "Page", server: str, worker: None, ls: LabelStudio
 ) -> None:
-    page.wait_for_selector("text=4 of 4 tasks finished", timeout=30_000)
+    page.wait_for_selector("text=Raccoons at night", timeout=30_000)
+    listed = page.locator("#projects").inner_text()
+    assert "4 of 4 tasks finished" in listed, listed
     _shot(page, "projects-listed")
     page.get_by_role("link", name="Augment and export Raccoons at night").click()
     page.wait_for_selector("text=The recipe is valid.", timeout=60_000)
-    assert page.locator("#source").input_value() == f"project:{labelled}"
+    page.wait_for_function(f"document.getElementById('source').value === 'project:{labelled}'")
     page.check("#which-ids")
     first, *_, last = ls.task_ids(labelled)
     page.fill("#chosen", f"{first}-{last - 1}")
