@@ -15,6 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from backend.store.tables import deliveries
 
+CHECKPOINT = 20_000  # pages: a checkpoint syncs, which no annotator shall wait for; workers do it much earlier
 LOCKED = 0.6  # seconds that a delivery waits for SQLite's lock; after one second nobody waits for the answer
 
 
@@ -119,6 +120,7 @@ def quick_engine(engine: sa.Engine) -> sa.Engine:
         cursor = connection.cursor()
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA synchronous=NORMAL")
+        cursor.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT}")
         cursor.close()
 
     return quick
