@@ -119,7 +119,7 @@ def datasets_rm(dataset: str | None, *, gone: bool, with_project: bool, yes: boo
         if not yes and not typer.confirm(f"Delete {what}?", err=True):
             return Outcome(["nothing deleted"], exit_code=1)
         if with_project and row.project:
-            from backend.flows.label_studio_source import connect
+            from backend.flows.label_studio_connection import connect
 
             connect(settings, row.label_studio).delete_project(row.project)
         if row.path.exists():

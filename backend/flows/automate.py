@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from backend.core.errors import LabelLoomError
 from backend.flows.jobs import Jobs
-from backend.flows.label_studio_source import connect, translated
+from backend.flows.label_studio_connection import connect, translated
 from backend.flows.loops import find_loop
 from backend.flows.reconcile import Truth, reconcile
 from backend.flows.rule_spec import Decision, RuleSpec, State, decide

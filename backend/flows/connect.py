@@ -7,7 +7,7 @@ from pathlib import Path
 
 from backend.core.errors import LabelLoomError
 from backend.flows.access import DEFAULT_URL, caller_of_token, create_token
-from backend.flows.label_studio_source import connect, find_project, translated
+from backend.flows.label_studio_connection import connect, find_project, translated
 from backend.imaging.files import write_atomic
 from backend.settings import Settings
 from backend.store.tables import open_database

@@ -15,7 +15,7 @@ from backend.core.errors import LabelLoomError
 from backend.flows.connect import own_url
 from backend.flows.control_project import Control, make_control, page, remembered
 from backend.flows.jobs import Jobs
-from backend.flows.label_studio_source import connect, translated
+from backend.flows.label_studio_connection import connect, translated
 from backend.flows.orders import ORIGINALS, Order, place, told
 from backend.jobs.queue import Busy
 from backend.store.cursors import take_lease

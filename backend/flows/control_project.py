@@ -7,7 +7,7 @@ from importlib.resources import files
 from typing import Any
 
 from backend.flows.derived_project import free_title
-from backend.flows.label_studio_source import connect, translated
+from backend.flows.label_studio_connection import connect, translated
 from backend.flows.orders import ORIGINALS
 from backend.flows.recipes import list_recipes
 from backend.imaging.files import write_atomic

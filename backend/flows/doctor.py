@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from backend.core.errors import LabelLoomError, UsageError
 from backend.flows.image_stores import MARK, both_endpoints, shared_folder
-from backend.flows.label_studio_source import connect, translated
+from backend.flows.label_studio_connection import connect, translated
 from backend.settings import Settings
 from backend.store.tables import open_database
 from connectors.errors import ConnectorError

@@ -11,7 +11,8 @@ from backend.flows.builder.model import Report
 from backend.flows.chosen import Chosen
 from backend.flows.dataset_dir import SKIPPED
 from backend.flows.image_stores import check_storage
-from backend.flows.label_studio_source import ProjectSource, open_project, translated
+from backend.flows.label_studio_connection import translated
+from backend.flows.label_studio_source import ProjectSource, open_project
 from backend.flows.write_back import WriteBackReport, write_back
 from backend.settings import Settings
 from backend.store.datasets import record_project

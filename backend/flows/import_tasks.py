@@ -15,7 +15,7 @@ from backend.core.model import Box, Dataset, Ellipse, Keypoint, Mask, Polygon, R
 from backend.core.progress import Progress
 from backend.flows.derived_project import TITLE, free_title
 from backend.flows.image_stores import Item, check_storage, open_store
-from backend.flows.label_studio_source import connect, find_project, translated
+from backend.flows.label_studio_connection import connect, find_project, translated
 from backend.flows.loading import Loader
 from backend.formats.label_config import LabelConfig, parse_label_config
 from backend.formats.label_studio import to_result

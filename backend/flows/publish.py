@@ -15,7 +15,7 @@ from backend.core.progress import Progress
 from backend.flows.builder.model import Report
 from backend.flows.builder.pinned import check_manifest
 from backend.flows.dataset_dir import read_description
-from backend.flows.label_studio_source import translated
+from backend.flows.label_studio_connection import translated
 from backend.flows.verify import verify_dataset
 from backend.formats import FORMATS
 from backend.formats.manifest import DESCRIPTION, MANIFEST, entries

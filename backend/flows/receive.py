@@ -2,12 +2,12 @@
 
 import json
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any
 
 from backend.core.codec import digest
 from backend.core.errors import UsageError
 from backend.flows.reconcile import EVENTS
-from backend.imaging.hashes import sha256
 from backend.store.deliveries import Delivery
 
 Json = dict[str, Any]
@@ -33,12 +33,14 @@ def read_delivery(body: bytes, project: int) -> Delivery:
     told = _project(document)
     now = datetime.now(UTC)
     if action not in ACTIONS:
-        return Delivery(sha256(body), project, action, now, "ignored", "unknown action")
+        return Delivery(sha256(body).hexdigest(), project, action, now, "ignored", "unknown action")
     if told not in (None, project):
-        return Delivery(sha256(body), project, action, now, "ignored", "another project than the webhook's own")
+        return Delivery(
+            sha256(body).hexdigest(), project, action, now, "ignored", "another project than the webhook's own"
+        )
     versions = {name: _versions(document[name]) for name in _VERSIONED if name in document and name != "project"}
     if action == "PROJECT_UPDATED" or not any(versions.values()):
-        return Delivery(sha256(body), project, action, now)
+        return Delivery(sha256(body).hexdigest(), project, action, now)
     return Delivery(digest([action, project, versions]), project, action, now)
 
 

@@ -9,14 +9,14 @@ import sqlalchemy as sa
 from pydantic import ValidationError
 
 from backend.core.errors import LabelLoomError, UsageError
+from backend.flows.access import hashed
 from backend.flows.automate import judge
 from backend.flows.job_kinds import KINDS, recipe_of
 from backend.flows.jobs import check_params
-from backend.flows.label_studio_source import connect, find_project, translated
+from backend.flows.label_studio_connection import connect, find_project, translated
 from backend.flows.loops import find_loop
 from backend.flows.reconcile import DERIVED, EVENTS, reconcile
 from backend.flows.rule_spec import RuleSpec
-from backend.imaging.hashes import sha256
 from backend.settings import Settings
 from backend.store import cursors, rules
 from backend.store.datasets import list_datasets
@@ -129,13 +129,13 @@ def _register(
     with translated():
         there = _ours(list_webhooks(client, project), known, address)
         secret = next((value for name, value in (there.headers if there else {}).items() if name == HEADER), "")
-        if known is None or sha256(secret.encode()) != known.sha256:
+        if known is None or hashed(secret) != known.sha256:
             secret = secrets.token_urlsafe(32)  # nobody knows the old one any more
         headers = {HEADER: secret}
         number = set_webhook(
             client, project, address, _actions(engine, project), headers, old=there.id if there else None
         )
-    rules.save_hook(engine, Hook(project, sha256(secret.encode()), address, number))
+    rules.save_hook(engine, Hook(project, hashed(secret), address, number))
     if base or known:
         return ()
     return (f"Label Studio tells {address}: give --url or set LABELLOOM_BASE_URL if it runs on another machine",)

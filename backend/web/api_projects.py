@@ -31,7 +31,7 @@ def listing() -> Json:
 
 
 def _projects() -> list[ProjectItem]:
-    from backend.flows.label_studio_source import connect, translated
+    from backend.flows.label_studio_connection import connect, translated
 
     client = connect(services().settings)
     found: list[ProjectItem] = []

@@ -16,9 +16,9 @@ from flask import Blueprint, Response, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from backend.core.errors import UsageError
+from backend.flows.access import hashed
 from backend.flows.receive import read_delivery
 from backend.flows.rules import HEADER, PATH
-from backend.imaging.hashes import sha256
 from backend.store.deliveries import Writer, quick_engine
 from backend.store.rules import Hook, all_hooks
 from backend.web.problems import Problem
@@ -48,7 +48,7 @@ class Receiver:
 
     def project_of(self, secret: str) -> int | None:
         """Return the project whose webhook has this secret; every hash is compared, in constant time."""
-        given = sha256(secret.encode("utf-8", "replace"))
+        given = hashed(secret)
         for age in (FRESH, AGAIN):
             self._refresh(age)
             matching = [hook.project for hook in self._hooks if hmac.compare_digest(hook.sha256, given)]
