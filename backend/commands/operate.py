@@ -105,13 +105,28 @@ def tokens_revoke(token: str, *, as_json: bool) -> None:
 
 
 def worker() -> None:
-    """Run `labelloom worker`: log lines on stderr until a signal."""
+    """Run `labelloom worker`: one line of JSON per event on stderr, until a signal."""
     import logging
+
+    import structlog
 
     from backend.flows.work import work
     from backend.settings import load_settings
 
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    before = [
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.ExtraAdder(),  # the job's id, where an event is about one
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    handler = logging.StreamHandler()
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            processor=structlog.processors.JSONRenderer(ensure_ascii=False), foreign_pre_chain=before
+        )
+    )
+    logging.basicConfig(handlers=[handler])
     logging.getLogger("labelloom").setLevel(logging.INFO)
     logging.getLogger("dbos").setLevel(logging.WARNING)
     work(load_settings())

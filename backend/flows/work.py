@@ -72,7 +72,7 @@ class Worker:
             self._keep(lambda: table.move(self._engine, job, before=("cancelling",), after="cancelled"))
             return {"state": "not wanted"}
         row = self._jobs.get(job)
-        log.info("job %s (%s) of %s: run %d", job, row.kind, row.who, run)
+        log.info("%s of %s: run %d", row.kind, row.who, run, extra={"job": job})
         if run > 1:
             self._keep(lambda: table.add_line(self._engine, job, f"run {run}: goes on from what is there"))
         try:
@@ -83,7 +83,7 @@ class Worker:
         except LabelLoomError as error:
             return self._end(job, "failed", error=(str(error), error.fix))
         except Exception as error:  # the job fails; the worker and its other jobs go on
-            log.exception("job %s failed", job)
+            log.exception("failed", extra={"job": job})
             message = f"{type(error).__name__}: {error}"
             return self._end(job, "failed", error=(message, "the worker's log holds the details; please report it"))
         return self._end(job, "done", result=result)
@@ -103,7 +103,7 @@ class Worker:
         self, job: str, state: table.State, *, result: Json | None = None, error: tuple[str, str | None] | None = None
     ) -> Json:
         self._keep(lambda: table.finish_job(self._engine, job, state, result=result, error=error))
-        log.info("job %s: %s%s", job, state, f": {error[0]}" if error else "")
+        log.info("%s%s", state, f": {error[0]}" if error else "", extra={"job": job})
         return {"state": state}
 
     def shard(self, job: str, name: str, work: str, numbers: list[int]) -> Json:

@@ -1,5 +1,6 @@
 """Jobs through real worker processes: nothing lost, nothing doubled, whoever is killed."""
 
+import json
 import random
 import time
 from pathlib import Path
@@ -62,7 +63,7 @@ def test_a_job_is_done_cancelled_resumed_and_refused_twice(settings: Settings, t
         assert busy.value.holder == early.id
         assert jobs.cancel(early.id).state == "cancelled"  # nobody works yet, so it stops at once
         job = jobs.submit("augment", ORDER, "me").id
-        with fleet(settings, tmp_path / "logs", 1):
+        with fleet(settings, tmp_path / "logs", 1) as workers:
             wait_until_running(jobs, job, "augmenting")
             assert jobs.cancel(job).state == "cancelling"
             assert wait_for(jobs, job).state == "cancelled"
@@ -75,6 +76,8 @@ def test_a_job_is_done_cancelled_resumed_and_refused_twice(settings: Settings, t
             assert again.result["state"] == "unchanged"
             changed = {**ORDER, "recipe": {**RECIPE, "variants": 1}}
             assert wait_for(jobs, jobs.submit("augment", changed, "me").id).result["dataset"] == "r-v2"
+            events = [json.loads(line) for line in workers.told().splitlines() if line.startswith("{")]
+            assert [event["event"] for event in events if event.get("job") == job][-1] == "done"
     assert tree(settings.datasets_dir / "r-v1") == undisturbed(settings, tmp_path / "own")
 
 
