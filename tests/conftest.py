@@ -21,6 +21,7 @@ BOXES = (
 )
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist itself looks at the groups in this hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With several processes (`-n 2 --dist loadgroup`), have one of them run all tests that need Label Studio."""
     for item in items:

@@ -111,7 +111,7 @@ def labelled(ls: LabelStudio, new_project: Callable[..., int]) -> int:
     return project
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # its event loop must be over before other tests start theirs
 def browser() -> Iterator["Browser"]:
     """A headless Chromium."""
     chromium = shutil.which("chromium")
@@ -125,7 +125,7 @@ def browser() -> Iterator["Browser"]:
         opened.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def admin(browser: "Browser", ls_account: Account) -> Iterator["Page"]:
     """A page of the account that may order."""
     page = log_in(browser, ls_account.url, ls_account.username, ls_account.password)

@@ -7,6 +7,7 @@ import pytest
 from made import noise_dataset
 
 from backend.core.progress import Silent
+from backend.flows.loading import FILES
 from backend.flows.write_back import write_back
 from connectors.errors import Unreachable
 from connectors.label_studio import LabelStudio
@@ -39,7 +40,7 @@ def test_it_goes_on_when_label_studio_is_back(
         assert ls_server.start(print) == account  # the same address, user and token
     (project,) = [p for p in ls.projects() if p.title == "interrupted"]
     uploaded = ProjectContent(ls, project.id).uploads()
-    assert len(uploaded) == 100
+    assert len(uploaded) == FILES
     report = write_back(ls, source, folder, "interrupted")
     assert (report.project_id, report.created) == (project.id, 120)
     assert set(uploaded) < set(ProjectContent(ls, project.id).uploads())
