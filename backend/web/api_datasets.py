@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+from datetime import UTC
 from pathlib import Path
 from typing import Any, cast
 
@@ -50,8 +51,9 @@ def _row(name: str) -> DatasetRow:
 def _item(row: DatasetRow) -> DatasetItem:
     links = {what: url_for(f"datasets.{what}", name=row.name) for what in ("show", "manifest", "download")}
     links["self"] = links.pop("show")
+    created = row.created if row.created.tzinfo else row.created.replace(tzinfo=UTC)  # SQLite keeps no zone
     return DatasetItem(
-        name=row.name, source=row.source, images=row.images, created=row.created, project=row.project, links=links
+        name=row.name, source=row.source, images=row.images, created=created, project=row.project, links=links
     )
 
 
@@ -99,8 +101,9 @@ def download(path: NamePath) -> Response:
 def upload(query: UploadQuery, raw: ZipBody) -> Response:
     """Unpack a zip file in any of the formats; the dataset is there whole or not at all."""
     name, folder = query.name, services().datasets_dir
-    if name != safe_stem(name):
-        msg = f"{name!r} cannot be a dataset's name; {safe_stem(name)!r} can"
+    usable = safe_stem(name.lstrip("-."))  # programs take a leading dash for an option, and hide a leading dot
+    if name != usable:
+        msg = f"{name!r} cannot be a dataset's name; {usable!r} can"
         raise Problem(422, msg, errors=[("name", msg)])
     if (folder / name).exists():
         raise Problem(409, f"there is a dataset {name!r} already", fix="choose another name")

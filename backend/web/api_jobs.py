@@ -1,5 +1,6 @@
 """Jobs: one route for each verb, one for all of them, and looking at them, stopping and resuming."""
 
+from datetime import timedelta
 from typing import Any, cast
 
 from flask import Response, jsonify, send_file, url_for
@@ -10,6 +11,7 @@ from pydantic import ValidationError
 from backend.core.errors import UsageError
 from backend.flows.job_kinds import KINDS, Kind, Params, dataset_path, recipe_of
 from backend.store.jobs import JobRow, count_states, get_job, lines_of, list_jobs
+from backend.store.workers import alive
 from backend.web.problems import Problem, invalid
 from backend.web.schemas import ERRORS, FILES, Job, JobBody, JobList, JobPath, JobsQuery, Line, Lines, LinesQuery
 from backend.web.security import caller
@@ -106,11 +108,13 @@ def submit_any(body: JobBody) -> Response:
 
 @routes.get("/jobs", summary="List jobs, newest first.", responses={200: JobList})
 def listing(query: JobsQuery) -> Json:
-    """Return a page of jobs and how many are in each state."""
+    """Return a page of jobs, how many are in each state, and how many workers are alive."""
     engine = services().engine
+    workers = alive(engine, timedelta(seconds=services().settings.worker_timeout))
     rows = list_jobs(engine, states=query.state, kind=query.kind, limit=query.limit, offset=query.offset)
     jobs = [job_json(row, brief=True) for row in rows]
-    return {"jobs": jobs, "totals": count_states(engine), "limit": query.limit, "offset": query.offset}
+    page = {"limit": query.limit, "offset": query.offset}
+    return {"jobs": jobs, "totals": count_states(engine), "workers": len(workers)} | page
 
 
 def _row(job: str) -> JobRow:

@@ -103,12 +103,14 @@ def validate(body: RecipeBody) -> Json:
     return Verdict(valid=True, problems=[], recipe=document).model_dump()
 
 
-@routes.put("/recipes/<string:name>", summary="Save a recipe.", responses={200: RecipeText})
+@routes.put("/recipes/<path:name>", summary="Save a recipe.", responses={200: RecipeText})
 def save(path: NamePath, body: RecipeBody) -> Json:
-    """Save a valid recipe under a name of your own; one that ships is shadowed, never changed."""
-    if not _NAME.fullmatch(path.name) or path.name.endswith("."):
-        msg = "a recipe's name has 1 to 64 letters, digits, spaces, dots, dashes and underscores"
-        raise Problem(422, msg, errors=[("name", msg)])
+    """Save a valid recipe under a name of your own."""
+    if not _NAME.fullmatch(path.name):
+        msg = f"{path.name[:80]!r} is not a recipe's name"
+        raise Problem(422, msg, fix="use 1 to 64 letters, digits, spaces, dots, dashes", errors=[("name", msg)])
+    if any(recipe.name == path.name and not _item(recipe).own for recipe in list_recipes(services().settings)):
+        raise Problem(409, f"{path.name} ships with LabelLoom", fix="choose another name")
     _check(body)
     text = body.text if body.text is not None else yaml.safe_dump(body.recipe, sort_keys=False, allow_unicode=True)
     target = services().settings.recipes_dir / f"{path.name}.yaml"

@@ -9,12 +9,16 @@ from flask import Blueprint, Response, g, make_response, redirect, render_templa
 from backend.core.recipe import FORMATS
 from backend.flows.access import close_session, open_session
 from backend.web.problems import Problem
-from backend.web.security import COOKIE, own_auth, set_cookie
+from backend.web.security import COOKIE, own_auth, own_page, set_cookie
 from backend.web.services import services
 
 routes = Blueprint("pages", __name__)
 
-_LOGIN = "loom_login"
+_LOGIN, _NEXT = "loom_login", "loom_next"  # the next page waits in a cookie: the link may open in another tab
+_WRONG = (
+    "This code is wrong, was used already, or is older than 15 minutes. "
+    "Please ask for a new one: `labelloom login` prints it."
+)
 
 
 @routes.app_context_processor
@@ -45,8 +49,12 @@ def jobs() -> str:
 @routes.get("/login")
 @own_auth
 def login() -> Response:
-    """Show the page that takes the code from behind the link's # and sends it on."""
-    return _login_page("")
+    """Show the page that takes the code from behind the link's # and sends it on; ?next= is where to go then."""
+    answer = _login_page("")
+    asked = own_page(request.args.get("next", ""))
+    if asked:
+        set_cookie(answer, _NEXT, asked, strict=True)
+    return answer
 
 
 def _login_page(error: str) -> Response:
@@ -65,10 +73,11 @@ def log_in() -> Any:
         return _login_page("This page was open for too long, or cookies are off. Please open the link again.")
     secret = open_session(services().engine, request.form.get("code", "").strip())
     if secret is None:
-        return _login_page("This link was used already, or is older than 15 minutes. Please ask for a new one.")
-    answer = redirect("/", 303)
+        return _login_page(_WRONG)
+    answer = redirect(own_page(request.cookies.get(_NEXT, "")) or "/", 303)
     set_cookie(answer, COOKIE, secret)  # type: ignore[arg-type]  # Flask's responses are werkzeug's
     answer.delete_cookie(_LOGIN)
+    answer.delete_cookie(_NEXT)
     return answer
 
 

@@ -88,10 +88,11 @@ class Job(BaseModel):
 
 
 class JobList(BaseModel):
-    """A page of jobs, newest first. totals: jobs in each state, of all kinds."""
+    """A page of jobs, newest first. totals: jobs in each state, of all kinds; workers: those that are alive."""
 
     jobs: list[Job]
     totals: dict[str, int]
+    workers: int
     limit: int
     offset: int
 

@@ -1,9 +1,10 @@
 """Who sends a request: an API token, or a browser session with its CSRF token."""
 
+import re
 from collections.abc import Callable
 from hmac import compare_digest
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from flask import Flask, Response, current_app, g, redirect, request
 
@@ -13,6 +14,8 @@ from backend.web.services import answered, services
 
 COOKIE = "loom_session"
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+_OWN_PAGE = re.compile(r"/(?!/)[^\\\x00-\x20\x7f]{0,1999}")  # browsers take a backslash for a slash, and drop tabs
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -47,11 +50,21 @@ def _admit() -> Any:
                 fix="send Authorization: Bearer loom_...; `labelloom tokens make NAME` makes one",
                 headers={"WWW-Authenticate": 'Bearer realm="LabelLoom"'},
             )
-        return redirect("/login", 303)
+        return redirect(_login_address(), 303)
     g.caller = found
     if found.csrf is not None and request.method not in SAFE:
         check_csrf(found.csrf)
     return None
+
+
+def own_page(address: str) -> str | None:
+    """Return an address if it leads to a page of this server and nowhere else: a path with one leading slash."""
+    return address if _OWN_PAGE.fullmatch(address) else None
+
+
+def _login_address() -> str:
+    asked = own_page(request.full_path.removesuffix("?")) if request.method in SAFE else None
+    return "/login" if asked in {None, "/"} else f"/login?{urlencode({'next': asked})}"
 
 
 def _is_open() -> bool:

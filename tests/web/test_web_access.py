@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -22,7 +23,7 @@ def _routes(app):
     for rule in app.url_map.iter_rules():
         if "static" in rule.endpoint:
             continue
-        path = rule.rule.replace("<string:job>", "abc").replace("<string:name>", "abc")
+        path = rule.rule.replace("<string:job>", "abc").replace("<string:name>", "abc").replace("<path:name>", "abc")
         for method in sorted(rule.methods - {"HEAD", "OPTIONS"}):
             yield method, path
 
@@ -40,7 +41,8 @@ def test_every_route_but_health_and_login_needs_a_caller(app, anyone):
             assert answer.mimetype == "application/problem+json" and answer.json.keys() >= PROBLEM
             assert "Bearer" in answer.headers["WWW-Authenticate"]
         else:
-            assert (answer.status_code, answer.location) == (303, "/login"), path
+            back = f"?next=%2F{path[1:]}" if method == "GET" and path != "/" else ""
+            assert (answer.status_code, answer.location) == (303, f"/login{back}"), path
         seen.add(path)
     assert len(seen) > 25
 
@@ -98,6 +100,37 @@ def test_a_login_link_works_once_and_not_for_long(settings, app):
         connection.execute(sa.update(login_links).values(expires=datetime.now(UTC) - timedelta(seconds=1)))
     with pytest.raises(AssertionError, match="older than 15 minutes"):
         log_in(app.test_client(), late)
+
+
+@pytest.mark.parametrize(
+    ("asked", "shown"),
+    [
+        ("/export?project=1&tasks=2,3", "/export?project=1&tasks=2,3"),
+        ("/jobs?job=%0d%0a", "/jobs?job=%0d%0a"),
+        ("//evil.example", "/"),
+        ("/\\evil.example", "/"),
+        ("/\t/evil.example", "/"),
+        ("https://evil.example/", "/"),
+        ("javascript:alert(1)", "/"),
+        ("evil.example", "/"),
+        ("/" + "x" * 3000, "/"),
+    ],
+)
+def test_logging_in_leads_to_the_page_asked_for_and_never_elsewhere(settings, app, asked, shown):
+    client = app.test_client()
+    client.get("/login", query_string={"next": asked})
+    page = client.get("/login").text  # the link opens without ?next=
+    token = re.search(r'name="csrf_token" value="([^"]+)"', page)[1]
+    assert client.post("/login", data={"csrf_token": token, "code": "wrong"}).status_code == 403
+    token = re.search(r'name="csrf_token" value="([^"]+)"', client.post("/login").text)[1]
+    code = login_link(settings, "admin").partition("#")[2]
+    assert client.post("/login", data={"csrf_token": token, "code": code}).location == shown
+    assert client.get_cookie("loom_next") is None
+
+
+def test_a_page_without_a_session_asks_to_log_in_and_come_back(anyone):
+    assert anyone.get("/export?project=1").location == "/login?next=%2Fexport%3Fproject%3D1"
+    assert anyone.get("/%5Cevil.example").location == "/login"
 
 
 def test_logging_in_needs_the_pages_own_token(settings, app):

@@ -18,8 +18,7 @@ from backend.store import jobs as table
 from backend.store.datasets import list_datasets, record_dataset
 from backend.store.jobs import JobRow
 from backend.store.tables import idempotency, open_database
-
-RECIPE = "name: mine\nvariants: 1\nsteps:\n  - HorizontalFlip: {p: 1}\n"
+from backend.store.workers import beat
 
 
 @pytest.fixture
@@ -177,32 +176,15 @@ def test_ten_thousand_jobs_do_not_slow_the_list(client, engine):
     assert client.get("/api/v1/jobs?limit=1").json["jobs"][0]["id"] == "0" * 12
 
 
-def test_recipes_are_listed_checked_saved_and_deleted(client, settings):
-    names = {recipe["name"]: recipe["own"] for recipe in client.get("/api/v1/recipes").json["recipes"]}
-    assert names["gentle"] is False
-    checked = client.post("/api/v1/recipes/validate", json={"text": RECIPE}).json
-    assert checked["valid"] and checked["recipe"]["steps"] == [{"HorizontalFlip": {"p": 1}}]
-    wrong = client.post("/api/v1/recipes/validate", json={"text": "variants: x\nsteps: [Horizontalflip]"}).json
-    assert not wrong["valid"] and wrong["problems"]
-    assert client.post("/api/v1/recipes/validate", json={"text": "a: [1"}).json["problems"][0].startswith("not YAML")
-    assert client.post("/api/v1/recipes/validate", json={}).status_code == 422
-    assert client.put("/api/v1/recipes/내 것", json={"text": RECIPE}).json["own"] is True
-    assert client.put("/api/v1/recipes/gentle", json={"recipe": checked["recipe"]}).json["own"] is True
-    assert client.get("/api/v1/recipes/내 것").json["text"] == RECIPE
-    refused = client.put("/api/v1/recipes/bad", json={"text": "steps: [Nope]"})
-    assert refused.status_code == 422 and "Nope" in refused.json["errors"][0]["message"]
-    assert client.delete("/api/v1/recipes/gentle").status_code == 204
-    assert client.get("/api/v1/recipes/gentle").json["own"] is False
-    assert client.delete("/api/v1/recipes/gentle").status_code == 409
-    assert client.delete("/api/v1/recipes/none").status_code == 404
-    assert [path.name for path in settings.recipes_dir.iterdir()] == ["내 것.yaml"]
+def test_the_list_of_jobs_tells_how_many_workers_live(client, engine):
+    assert client.get("/api/v1/jobs").json["workers"] == 0
+    beat(engine, "w1", "here")
+    assert client.get("/api/v1/jobs").json["workers"] == 1
 
 
-@pytest.mark.parametrize("name", ["..%2Fx", "..", ".hidden", "a%5Cb", "a%2Fb", "x" * 70, "a%0Ab", "%2e%2e%2fsettings"])
-def test_a_recipes_name_is_never_a_path(client, settings, name):
-    answer = client.put(f"/api/v1/recipes/{name}", json={"text": RECIPE})
-    assert answer.status_code in {404, 405, 422}, answer.text
-    assert not list(settings.data_dir.rglob("*.yaml"))
+def test_a_datasets_time_has_a_zone(client, street):
+    (listed,) = client.get("/api/v1/datasets").json["datasets"]
+    assert datetime.now(UTC) - datetime.fromisoformat(listed["created"]) < timedelta(minutes=1)
 
 
 def test_the_catalog_names_parameters(client):

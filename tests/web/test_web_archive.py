@@ -91,7 +91,7 @@ def test_broken_bytes_inside_are_noticed(client):
     assert "CRC" in _send(client, bytes(data)).json["detail"]
 
 
-@pytest.mark.parametrize("name", ["..", "a/b", ".x", "a\\b", "x" * 101, "", "a:b", "con"])
+@pytest.mark.parametrize("name", ["..", "a/b", ".x", "-rf", "-", "a\\b", "x" * 101, "", "a:b", "con"])
 def test_a_datasets_name_is_never_a_path(client, settings, name):
     answer = client.post("/api/v1/datasets", query_string={"name": name}, data=b"x", content_type="application/zip")
     assert answer.status_code == 422

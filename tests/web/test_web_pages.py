@@ -217,8 +217,76 @@ def test_a_waiting_job_is_cancelled_and_resumed_by_keyboard_on_a_phone(page: "Pa
         assert not unnamed
 
 
-def test_logging_out_ends_it(page: "Page", server: str) -> None:
+def _say_projects(page: "Page") -> None:
+    """Answer the page's question for projects as an API with one project would."""
+    one = {"id": 1, "title": "Cats", "tasks": 1, "finished": 1, "link": "http://localhost:1/projects/1/data"}
+    page.route("**/api/v1/projects", lambda route: route.fulfill(json={"projects": [one]}))
+
+
+@pytest.mark.parametrize("asked", ["project=999", "project=abc", "dataset=gone"])
+def test_a_source_that_is_not_there_is_said_and_none_is_taken(page: "Page", server: str, asked: str) -> None:
+    _say_projects(page)
+    page.goto(f"{server}/export?{asked}")
+    page.wait_for_selector(f"text=there is no {asked.replace('=', ' ')}")
+    assert page.input_value("#source") == ""
+    assert page.is_disabled("#run") and page.is_disabled("#preview")
+    page.select_option("#source", "project:1")
+    assert page.is_enabled("#run") and not page.inner_text("#source-missing")
+
+
+def test_a_preview_takes_the_chosen_tasks_and_names_are_checked(page: "Page", server: str) -> None:
+    _say_projects(page)
+    page.goto(server)
+    page.wait_for_selector("text=1 project")
+    assert page.inner_text("#status") == "1 project"
+    page.goto(f"{server}/export?project=1&tasks=2,4-5")
+    page.wait_for_selector("text=The recipe is valid.", timeout=60_000)
+    asked: list[Any] = []
+
+    def refuse(route: Any) -> None:
+        asked.append(route.request.post_data_json)
+        route.abort()
+
+    page.route("**/api/v1/preview", refuse)
+    for pick, text, expected in (
+        ("#which-ids", "2, 4-5", {"tasks": [2, 4, 5]}),
+        ("#which-labels", "cat, dog", {"labels": ["cat", "dog"]}),
+        ("#which-all", "", {}),
+    ):
+        page.check(pick)
+        if text:
+            page.fill("#chosen", text)
+        asked.clear()
+        page.click("#preview")
+        page.wait_for_function("document.querySelectorAll('#sheets .alert-danger').length === 2")
+        for body in asked:
+            assert {key: body[key] for key in ("tasks", "labels") if key in body} == expected
+        assert len(asked) == 2
+    for name, told in (("a/b", "is not a recipe's name"), ("gentle", "gentle ships with LabelLoom")):
+        page.fill("#save-as", name)
+        page.click("#save")
+        page.locator("#saved", has_text=told).wait_for()
+
+
+def test_jobs_are_told_apart_and_missing_workers_are_said(page: "Page", server: str) -> None:
+    csrf = page.locator('meta[name="csrf-token"]').get_attribute("content") or ""
+    for name in ("first", "second"):
+        body = {"project": 1, "recipe": "gentle", "name": name}
+        assert page.request.post(f"{server}/api/v1/export", data=body, headers={"X-CSRF-Token": csrf}).status == 202
+    page.goto(f"{server}/jobs")
+    page.wait_for_selector("text=export project 1 by gentle as first")
+    page.wait_for_selector("text=export project 1 by gentle as second")
+    page.wait_for_selector("text=No worker is running: start `labelloom worker`.")
+
+
+def test_logging_out_ends_it(page: "Page", server: str, settings: Settings) -> None:
     page.click("text=Log out")
     page.wait_for_url("**/login")
     page.goto(f"{server}/jobs")
-    assert page.url.endswith("/login")
+    assert page.url.endswith("/login?next=%2Fjobs")
+    page.goto(f"{server}/login")
+    page.goto(f"{server}/login#wrong")  # the same tab: only the hash changes
+    page.wait_for_selector("text=This code is wrong, was used already")
+    page.goto(login_link(settings, "admin@example.org"))
+    page.wait_for_url("**/jobs")
+    page.wait_for_selector("text=No jobs yet.")

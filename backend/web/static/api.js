@@ -24,7 +24,7 @@ export async function api(path, { method = "GET", body, headers = {} } = {}) {
   } catch {
     throw new Problem({ detail: "LabelLoom does not answer", fix: "is it still running?" });
   }
-  if (answer.status === 401) location.assign("/login");
+  if (answer.status === 401) location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
   const text = await answer.text();
   let found;
   try {
@@ -58,6 +58,11 @@ export function say(element, message, kind = "") {
 /** Set an element's text if it differs, so that screen readers hear changes only. */
 export function set(element, text) {
   if (element.textContent !== text) element.textContent = text;
+}
+
+/** Write how many there are of something. */
+export function count(number, word) {
+  return `${number} ${word}${number === 1 ? "" : "s"}`;
 }
 
 /** Write seconds as people say them. */

@@ -1,9 +1,10 @@
-import { api, copy, follow, progressText, say, set, showBar } from "/static/api.js";
+import { api, copy, count, follow, progressText, say, set, showBar } from "/static/api.js";
 
 const at = (id) => document.getElementById(id);
 const query = new URLSearchParams(location.search);
 let document_ = null; // the checked recipe as a document, or null while it is invalid
 let checks = 0;
+const RECIPE_NAME = /^[\p{L}\p{N}_](?:[\p{L}\p{N}_ .-]{0,62}[\p{L}\p{N}_])?$/u;
 
 function option(value, text) {
   const element = document.createElement("option");
@@ -21,22 +22,36 @@ async function loadSources() {
   };
   const [projects, datasets] = await Promise.allSettled([api("/projects"), api("/datasets?limit=200")]);
   if (projects.status === "fulfilled") {
-    const options = projects.value.projects.map((p) => option(`project:${p.id}`, `${p.title} (${p.tasks} tasks)`));
+    const options = projects.value.projects.map((p) => option(`project:${p.id}`, `${p.title} (${count(p.tasks, "task")})`));
     at("source").append(group("Projects in Label Studio", options));
   } else {
     say(at("source-note"), projects.reason, "alert alert-warning mt-2");
   }
   if (datasets.status === "fulfilled") {
-    const options = datasets.value.datasets.map((d) => option(`dataset:${d.name}`, `${d.name} (${d.images} images)`));
+    const options = datasets.value.datasets.map((d) => option(`dataset:${d.name}`, `${d.name} (${count(d.images, "image")})`));
     at("source").append(group("Datasets", options));
   }
-  const wanted = query.has("project") ? `project:${query.get("project")}` : `dataset:${query.get("dataset")}`;
-  if ([...at("source").options].some((one) => one.value === wanted)) at("source").value = wanted;
+  chooseWanted(projects.status === "fulfilled");
   if (query.has("tasks")) {
     at("which-ids").checked = true;
     at("chosen").value = query.get("tasks");
   }
   showChoice();
+}
+
+/** Select what the address asks for; another one is never taken in its place. */
+function chooseWanted(projectsKnown) {
+  const kind = ["project", "dataset"].find((name) => query.has(name));
+  if (!kind) return;
+  const wanted = `${kind}:${query.get(kind)}`;
+  if (![...at("source").options].some((one) => one.value === wanted)) {
+    at("source").prepend(option("", "Choose a project or a dataset"));
+    at("source").value = "";
+    const told = kind === "dataset" || projectsKnown; // else the note says why projects are not known
+    if (told) say(at("source-missing"), new Error(`there is no ${kind} ${query.get(kind)}`));
+    return;
+  }
+  at("source").value = wanted;
 }
 
 function which() {
@@ -48,6 +63,7 @@ function showChoice() {
   at("which").disabled = !project;
   at("title").disabled = !project;
   at("chosen").disabled = !project || which() === "all";
+  at("run").disabled = at("preview").disabled = !at("source").value;
 }
 
 function numbers(text) {
@@ -69,17 +85,21 @@ function source() {
   return kind === "project" ? { project: Number(name) } : { dataset: name };
 }
 
+/** Return which tasks of a project are meant, as the API takes it. */
+function choice() {
+  if (at("source").value.startsWith("dataset:") || which() === "all") return {};
+  if (which() === "ids") return { tasks: numbers(at("chosen").value) };
+  const labels = at("chosen").value.split(",").map((label) => label.trim()).filter(Boolean);
+  if (!labels.length) throw new Error("Give labels, or choose all.");
+  return { labels };
+}
+
 function order() {
   if (!document_) throw new Error("Correct the recipe first.");
   const formats = [...document.querySelectorAll('input[name="format"]:checked')].map((box) => box.value);
-  const body = { ...source(), recipe: document_, formats };
+  const body = { ...source(), ...choice(), recipe: document_, formats };
   if (at("name").value.trim()) body.name = at("name").value.trim();
   if (body.dataset) return ["augment", body];
-  if (which() === "ids") body.tasks = numbers(at("chosen").value);
-  if (which() === "labels") {
-    body.labels = at("chosen").value.split(",").map((label) => label.trim()).filter(Boolean);
-    if (!body.labels.length) throw new Error("Give labels, or choose all.");
-  }
   if (at("title").value.trim()) body.write_back = at("title").value.trim();
   return ["export", body];
 }
@@ -136,7 +156,7 @@ async function drawSheet(caption, body) {
     });
     part.bar.hidden = true;
     if (job.state !== "done") throw new Error([job.error ?? job.state, job.fix].filter(Boolean).join("\n"));
-    set(part.state, `${job.result.images} images, ${Math.round(job.seconds)} s`);
+    set(part.state, `${count(job.result.images, "image")}, ${Math.round(job.seconds)} s`);
     part.open.href = job.links.sheet;
     part.open.hidden = false;
     part.picture.alt = `Contact sheet: ${caption}`;
@@ -150,7 +170,7 @@ async function drawSheet(caption, body) {
 async function preview() {
   try {
     if (!document_) throw new Error("Correct the recipe first.");
-    const body = { ...source(), recipe: document_ };
+    const body = { ...source(), ...choice(), recipe: document_ };
     say(at("message"), "");
     at("sheets").replaceChildren();
     at("preview").disabled = true;
@@ -181,6 +201,9 @@ async function run(event) {
 async function save() {
   try {
     const name = at("save-as").value.trim();
+    if (!RECIPE_NAME.test(name)) {
+      throw new Error(`"${name}" is not a recipe's name: write letters, digits, spaces, dots, dashes, underscores`);
+    }
     await api(`/recipes/${encodeURIComponent(name)}`, { method: "PUT", body: { text: at("text").value } });
     say(at("saved"), `Saved as ${name}.`, "text-success");
   } catch (error) {
@@ -188,7 +211,10 @@ async function save() {
   }
 }
 
-at("source").addEventListener("change", showChoice);
+at("source").addEventListener("change", () => {
+  say(at("source-missing"), "");
+  showChoice();
+});
 for (const radio of document.querySelectorAll('input[name="which"]')) radio.addEventListener("change", showChoice);
 at("recipe").addEventListener("change", takeRecipe);
 at("text").addEventListener("input", checkSoon);

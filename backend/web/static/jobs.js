@@ -4,6 +4,7 @@ const PAGE = 25;
 const COLOURS = { queued: "secondary", running: "primary", done: "success", failed: "danger", cancelled: "dark", cancelling: "warning" };
 const list = document.getElementById("jobs");
 const status = document.getElementById("status");
+const idle = document.getElementById("idle");
 const filter = document.getElementById("state");
 const cards = new Map(); // job id -> {element, part, next, links}
 const wanted = new URLSearchParams(location.search).get("job");
@@ -11,10 +12,17 @@ let offset = 0;
 let timer = 0;
 
 function what(job) {
-  const { project, dataset, title, write_back: target } = job.params;
+  const { project, dataset, title, recipe, name, write_back: target } = job.params;
   const source = project ? ` project ${project}` : dataset ? ` ${dataset}` : "";
+  const by = recipe?.name ?? recipe;
+  const made = job.result?.dataset ?? name;
   const goal = target ?? title;
-  return `${job.kind}${source}${goal ? ` to "${goal}"` : ""}`;
+  const parts = [
+    typeof by === "string" ? ` by ${by}` : "",
+    made && made !== dataset ? ` as ${made}` : "",
+    goal ? ` to "${goal}"` : "",
+  ];
+  return `${job.kind}${source}${parts.join("")}`;
 }
 
 function makeCard(job) {
@@ -114,7 +122,7 @@ async function refresh() {
   try {
     const found = await api(`/jobs?limit=${PAGE}&offset=${offset}${state}`);
     place(found.jobs.map(show));
-    showTotals(found.totals);
+    showTotals(found.totals, found.workers);
     busy = found.jobs.some((job) => ACTIVE.includes(job.state));
     document.getElementById("newer").disabled = offset === 0;
     document.getElementById("older").disabled = found.jobs.length < PAGE;
@@ -137,7 +145,9 @@ function place(elements) {
   });
 }
 
-function showTotals(totals) {
+function showTotals(totals, workers) {
+  set(idle, totals.queued && !workers ? "No worker is running: start `labelloom worker`." : "");
+  idle.hidden = !idle.textContent;
   const all = Object.values(totals).reduce((sum, count) => sum + count, 0);
   if (!all) return say(status, "No jobs yet.");
   const parts = Object.entries(totals).map(([state, count]) => `${count} ${state}`);

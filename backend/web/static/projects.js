@@ -1,4 +1,4 @@
-import { api, copy, say, set } from "/static/api.js";
+import { api, copy, count, say, set } from "/static/api.js";
 
 const list = document.getElementById("projects");
 const status = document.getElementById("status");
@@ -8,7 +8,7 @@ function card(project) {
   const [element, part] = copy("project");
   element.dataset.title = project.title.toLowerCase();
   set(part.title, project.title);
-  set(part.counts, `${project.finished} of ${project.tasks} tasks finished`);
+  set(part.counts, `${project.finished} of ${count(project.tasks, "task")} finished`);
   part.share.max = Math.max(project.tasks, 1);
   part.share.value = project.finished;
   part.share.setAttribute("aria-label", `finished tasks of ${project.title}`);
@@ -21,7 +21,7 @@ function card(project) {
 
 try {
   const { projects } = await api("/projects");
-  say(status, projects.length ? `${projects.length} projects` : "Label Studio has no projects yet.");
+  say(status, projects.length ? count(projects.length, "project") : "Label Studio has no projects yet.");
   list.replaceChildren(...projects.map(card));
   find.hidden = projects.length < 10;
 } catch (error) {
