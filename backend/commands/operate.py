@@ -1,9 +1,12 @@
 """Commands that operate the service: up, web, worker, tokens, login, jobs."""
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from backend.commands.terminal import Outcome, TerminalProgress, run, stderr
+from backend.core.errors import LabelLoomError
 
 if TYPE_CHECKING:
     from backend.flows.up import Wanted
@@ -32,10 +35,50 @@ def web(host: str, port: int, processes: int) -> None:
     """Run `labelloom web`: this process becomes the web server."""
     import os
 
-    from backend.flows.service import gunicorn
+    from backend.flows.access import note_url
+    from backend.flows.service import address, check_port, gunicorn
 
+    with _told():
+        settings = _ready()
+        check_port(host, port)
+        url = address(settings, host, port)
+        note_url(settings, url)
+    _say(f"LabelLoom     {url}")
+    _say("log in with   the link that `labelloom login` prints")
     command = gunicorn(host, port, processes=processes)
     os.execv(command[0], command)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """End a process that is no `run` as one is ended: the error, the fix, the exit code."""
+    try:
+        yield
+    except LabelLoomError as error:
+        _say(f"error: {error}")
+        if error.fix:
+            _say(f"  fix: {error.fix}")
+        sys.exit(error.exit_code)
+
+
+def _ready() -> "Settings":
+    """Return the settings once the database is known to open.
+
+    Raises:
+        UsageError: a setting is unusable, or the database cannot be opened.
+    """
+    from backend.core.errors import UsageError
+    from backend.settings import load_settings
+    from backend.store.tables import open_database
+
+    settings = load_settings()
+    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        open_database(settings.database).dispose()
+    except ValueError as error:  # which may repeat a part of the URL, and so of the password
+        msg = "the database's address cannot be read: is its port a number?"
+        raise UsageError(msg, fix="correct LABELLOOM_DATABASE_URL") from error
+    return settings
 
 
 def login() -> None:
@@ -110,10 +153,12 @@ def worker() -> None:
 
     import structlog
 
+    from backend.commands.operate_log import Seldom
     from backend.flows.work import work
-    from backend.settings import load_settings
 
-    before = [
+    with _told():
+        settings = _ready()
+    before: list[Any] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.ExtraAdder(),  # the job's id, where an event is about one
@@ -126,10 +171,12 @@ def worker() -> None:
             processor=structlog.processors.JSONRenderer(ensure_ascii=False), foreign_pre_chain=before
         )
     )
+    handler.addFilter(Seldom({"stamina", "labelloom.worker"}))  # Label Studio may be away for hours
     logging.basicConfig(handlers=[handler])
     logging.getLogger("labelloom").setLevel(logging.INFO)
     logging.getLogger("dbos").setLevel(logging.WARNING)
-    work(load_settings())
+    with _told():
+        work(settings)
 
 
 def jobs_list(states: list[str] | None, kind: str | None, limit: int, *, as_json: bool) -> None:

@@ -21,8 +21,12 @@ Job = Annotated[str, typer.Argument(help="A job's id, as `labelloom jobs list` s
 
 @app.command()
 def up(
-    port: Annotated[int, typer.Option("--port", help="Label Studio's port; a busy one is passed over.")] = 8080,
-    web_port: Annotated[int, typer.Option("--web-port", help="Our own port; a busy one is passed over.")] = 9090,
+    port: Annotated[
+        int, typer.Option("--port", min=1, max=65535, help="Label Studio's port; a busy one is passed over.")
+    ] = 8080,
+    web_port: Annotated[
+        int, typer.Option("--web-port", min=1, max=65535, help="Our own port; a busy one is passed over.")
+    ] = 9090,
     host: Annotated[str, typer.Option("--host", help="Where our web server listens.")] = "127.0.0.1",
     workers: Annotated[int | None, typer.Option("--workers", "-w", min=1, help="Default: one per processor.")] = None,
     label_studio: Annotated[
@@ -47,7 +51,7 @@ def up(
 @app.command()
 def web(
     host: Annotated[str, typer.Option("--host", help="Where to listen; 0.0.0.0 is everywhere.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", help="The port.")] = 9090,
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="The port.")] = 9090,
     processes: Annotated[int, typer.Option("--processes", min=1, help="Server processes, of 16 threads each.")] = 1,
 ) -> None:
     """Run the web server alone: pages, HTTP API, webhooks. `labelloom up` runs it together with all else.

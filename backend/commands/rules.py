@@ -24,8 +24,9 @@ def add(document: Json, url: str | None, *, as_json: bool) -> None:
         from backend.store.tables import open_database
 
         made = put_rule(open_database(settings.database), settings, document, "the command line", url)
-        text = [line(made.rule), f"rehearse    labelloom rules test {made.rule.name}"]
-        return Outcome(text, warnings=list(made.warnings), more={"rule": rule_json(made.rule)})
+        text = ["updated     the rule of that name"] if made.updated else []
+        text += [line(made.rule), f"rehearse    labelloom rules test {made.rule.name}"]
+        return Outcome(text, warnings=list(made.warnings), more={"rule": rule_json(made.rule), "updated": made.updated})
 
     run("rules add", work, as_json=as_json)
 

@@ -116,7 +116,8 @@ def _show(command: str, outcome: Outcome, seconds: float, *, as_json: bool) -> N
 
 def _log_to_file(folder: Path) -> Path | None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)  # the data folder: links and tokens lie in it
+        folder.mkdir(exist_ok=True)
         handler = RotatingFileHandler(folder / "labelloom.log", maxBytes=5_000_000, backupCount=3, encoding="utf-8")
     except OSError:
         return None  # a read-only home must not stop the work itself

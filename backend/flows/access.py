@@ -1,10 +1,13 @@
 """Let people and scripts in: API tokens, login links, sessions."""
 
+import json
+import os
 import re
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from pathlib import Path
 
 import sqlalchemy as sa
 
@@ -18,6 +21,7 @@ TOKEN = re.compile(r"loom_[A-Za-z0-9_-]{43}")
 LINK_LIFE, SESSION_LIFE = timedelta(minutes=15), timedelta(hours=12)
 DEFAULT_URL = "http://localhost:9090"
 
+_NOTE = "service.json"  # in the data folder: where the service that was started last answers
 _EMAIL = re.compile(r"[^@\s<>]+@[^@\s<>]+")
 
 
@@ -28,6 +32,37 @@ class Caller:
     who: str
     key: str
     csrf: str | None = None
+
+
+def service_url(settings: Settings) -> str:
+    """Return LabelLoom's address, without a slash at its end: the setting, else what was noted, else the default."""
+    return (settings.base_url or noted_url(settings) or DEFAULT_URL).rstrip("/")
+
+
+def noted_url(settings: Settings) -> str | None:
+    """Return the address that the service noted when it was started last, or None."""
+    try:
+        url = json.loads((settings.data_dir / _NOTE).read_text(encoding="utf-8"))["url"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return url if isinstance(url, str) and url.startswith(("http://", "https://")) else None
+
+
+def note_url(settings: Settings, url: str) -> None:
+    """Note where the service answers, for the commands that are run beside it."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    write_private(settings.data_dir / _NOTE, json.dumps({"url": url}))
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner may read; it is either whole or as it was."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            file.write(text)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def hashed(secret: str) -> str:
@@ -83,7 +118,7 @@ def login_link(settings: Settings, who: str) -> str:
     code = secrets.token_urlsafe(32)
     expires = datetime.now(UTC) + LINK_LIFE
     table.add_login_link(open_database(settings.database), hashed(code), who[:255], expires)
-    return f"{(settings.base_url or DEFAULT_URL).rstrip('/')}/login#{code}"
+    return f"{service_url(settings)}/login#{code}"
 
 
 def caller_of_token(engine: sa.Engine, token: str) -> Caller | None:

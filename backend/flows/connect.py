@@ -1,12 +1,11 @@
 """Doors into LabelLoom from inside Label Studio: the entry in its Actions menu, and links in projects."""
 
 import json
-import os
 import re
 from pathlib import Path
 
 from backend.core.errors import LabelLoomError
-from backend.flows.access import DEFAULT_URL, caller_of_token, create_token
+from backend.flows.access import caller_of_token, create_token, service_url, write_private
 from backend.flows.label_studio_connection import connect, find_project, translated
 from backend.imaging.files import write_atomic
 from backend.settings import Settings
@@ -23,7 +22,7 @@ _OURS = re.compile(rf'<p><a href="[^"]*">{LINK}</a></p>')
 
 def own_url(settings: Settings) -> str:
     """Return the address at which people and Label Studio find LabelLoom."""
-    return (settings.base_url or DEFAULT_URL).rstrip("/")
+    return service_url(settings)
 
 
 def action_text() -> str:
@@ -59,12 +58,7 @@ def announce(settings: Settings, url: str) -> Path:
     """Tell the entry in our Label Studio's menu where LabelLoom answers; return the file that says so."""
     path = settings.data_dir / "label-studio" / "labelloom.json"
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    content = json.dumps({"url": url, "token": _token(settings, path)})
-    temporary = path.with_suffix(".tmp")
-    temporary.unlink(missing_ok=True)
-    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(content)
-    temporary.replace(path)
+    write_private(path, json.dumps({"url": url, "token": _token(settings, path)}))
     return path
 
 

@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 import sqlalchemy as sa
 
 from backend.core.errors import LabelLoomError, UsageError
+from backend.flows.access import noted_url, service_url
 from backend.flows.image_stores import MARK, both_endpoints, shared_folder
 from backend.flows.label_studio_connection import connect, translated
 from backend.settings import Settings
@@ -34,7 +35,14 @@ class Check:
 
 def examine(settings: Settings) -> list[Check]:
     """Run every check; none stops the others."""
-    checks: list[Callable[[Settings], Iterator[Check]]] = [_python, _libraries, _folders, _database, _label_studio]
+    checks: list[Callable[[Settings], Iterator[Check]]] = [
+        _python,
+        _libraries,
+        _folders,
+        _database,
+        _service,
+        _label_studio,
+    ]
     return [result for check in checks for result in check(settings)]
 
 
@@ -68,7 +76,7 @@ def _installed(name: str) -> bool:
 def _folders(settings: Settings) -> Iterator[Check]:
     for name, folder in (("data folder", settings.data_dir), ("cache folder", settings.cache_dir)):
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             writable = os.access(folder, os.W_OK)
         except OSError as error:
             yield Check(name, False, f"{folder}: {error.strerror}", "set LABELLOOM_DATA_DIR to a folder you may write")
@@ -108,6 +116,21 @@ def _database(settings: Settings) -> Iterator[Check]:
         yield Check("database", False, str(error), error.fix)
         return
     yield Check("database", True, sa.make_url(settings.database).render_as_string(hide_password=True))
+
+
+def _service(settings: Settings) -> Iterator[Check]:
+    """Tell which address links and webhooks carry; a service that is not started is no fault."""
+    import httpx
+
+    url = service_url(settings)
+    source = "noted by the service" if noted_url(settings) else "the default"
+    source = "LABELLOOM_BASE_URL" if settings.base_url else source
+    try:
+        answers = httpx.get(f"{url}/healthz", timeout=2).status_code == 200
+    except (httpx.HTTPError, httpx.InvalidURL):
+        answers = False
+    state = "answers" if answers else "does not answer; `labelloom up` starts it"
+    yield Check("service", True, f"{url} ({source}) {state}")
 
 
 def _label_studio(settings: Settings) -> Iterator[Check]:

@@ -1,5 +1,6 @@
 """The verbs as jobs: what each takes (the HTTP API's schemas) and returns. A new kind is one line in `KINDS`."""
 
+import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -7,12 +8,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from backend.core.codec import digest
-from backend.core.errors import UsageError
+from backend.core.errors import UsageError, shown
 from backend.core.progress import Progress
-from backend.core.recipe import Recipe, parse_recipe
+from backend.core.recipe import NAME, Recipe, parse_recipe
 from backend.flows.builder.model import Report
 from backend.flows.builder.pool import Pool
 from backend.flows.recipes import load_recipe, plain_recipe
@@ -27,6 +28,17 @@ DatasetName = Annotated[
     str,
     Field(description="a dataset's name in the datasets folder, or a folder inside the data folder", max_length=1024),
 ]
+Number = Annotated[int, Field(strict=True, gt=0, le=2**31 - 1)]  # an id in Label Studio; neither true nor "7" is one
+
+
+def _usable(name: str) -> str:
+    if not re.fullmatch(NAME, name):
+        msg = f"{shown(name)} cannot be a dataset's name; give one of 1 to 100 characters without / and \\"
+        raise ValueError(msg)
+    return name
+
+
+NewName = Annotated[str, Field(max_length=100), AfterValidator(_usable)]  # as `--name`, judged before the job is queued
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +60,9 @@ class Params(BaseModel):
 class Choice(Params):
     """Which tasks of a project."""
 
-    view: int | None = Field(None, description="a Data Manager tab's id")
-    tasks: list[int] | None = Field(None, max_length=1_000_000, description="task ids")
-    exclude: list[int] = Field([], max_length=1_000_000, description="ids of tasks that are left out")
+    view: Number | None = Field(None, description="a Data Manager tab's id")
+    tasks: list[Number] | None = Field(None, max_length=1_000_000, description="task ids")
+    exclude: list[Number] = Field([], max_length=1_000_000, description="ids of tasks that are left out")
     filters: Json | None = Field(None, description="the Data Manager's filters, as Label Studio writes them")
     labels: list[str] = Field([], max_length=1000)
     since: datetime | None = None
@@ -60,10 +72,10 @@ class Choice(Params):
 class ExportParams(Choice):
     """Export a Label Studio project by a recipe, and write the result back as a new project if a title is given."""
 
-    project: int = Field(gt=0)
+    project: Number
     recipe: str | Json | None = Field(None, description="a recipe's name or its document; none: originals only")
     formats: list[FormatKey] = []
-    name: str | None = Field(None, max_length=100)
+    name: NewName | None = None
     write_back: str | None = Field(None, min_length=3, max_length=50, description="the new project's title")
     as_predictions: bool = False
     sample: int | None = Field(None, gt=0)
@@ -75,13 +87,13 @@ class AugmentParams(Params):
     dataset: DatasetName
     recipe: str | Json
     formats: list[FormatKey] = []
-    name: str | None = Field(None, max_length=100)
+    name: NewName | None = None
 
 
 class PreviewParams(Choice):
     """Draw a contact sheet."""
 
-    project: int | None = Field(None, gt=0)
+    project: Number | None = None
     dataset: DatasetName | None = None
     recipe: str | Json
     images: int = Field(4, ge=1, le=12)
@@ -101,14 +113,14 @@ class ConvertParams(Params):
 
     dataset: DatasetName
     to: FormatKey
-    name: str = Field(max_length=100)
+    name: NewName
 
 
 class ImportParams(Params):
     """Import a dataset into a project, or into a new one with a title."""
 
     dataset: DatasetName
-    project: int | None = Field(None, gt=0)
+    project: Number | None = None
     title: str | None = Field(None, min_length=3, max_length=50)
 
     @model_validator(mode="after")

@@ -4,12 +4,13 @@ import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 from pydantic import ValidationError
 
 from backend.core.errors import LabelLoomError, UsageError
-from backend.flows.access import hashed
+from backend.flows.access import hashed, service_url
 from backend.flows.automate import judge
 from backend.flows.job_kinds import KINDS, recipe_of
 from backend.flows.jobs import check_params
@@ -19,6 +20,7 @@ from backend.flows.reconcile import DERIVED, EVENTS, reconcile
 from backend.flows.rule_spec import RuleSpec
 from backend.settings import Settings
 from backend.store import cursors, rules
+from backend.store.cursors import Cursor
 from backend.store.datasets import list_datasets
 from backend.store.rules import Hook, RuleRow, RunRow
 from connectors.label_studio import LabelStudio
@@ -29,16 +31,17 @@ Json = dict[str, Any]
 
 HEADER = "X-LabelLoom-Secret"
 PATH = "/hooks/label-studio"
-DEFAULT_URL = "http://localhost:9090"
+_HERE = ("localhost", "127.0.0.1", "::1")
 _ALWAYS = ("annotation-created", "annotation-updated", "annotation-deleted")  # what counts and quiet times rest on
 
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """A rule as it stands; warnings: what of it does not work yet."""
+    """A rule as it stands; warnings: what of it does not work yet; updated: there was one of that name."""
 
     rule: RuleRow
     warnings: tuple[str, ...] = ()
+    updated: bool = False
 
 
 def parse_rule(document: Json) -> RuleSpec:
@@ -52,7 +55,8 @@ def parse_rule(document: Json) -> RuleSpec:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(map(str, first["loc"])) or "rule"
-        msg = f"rule: {field}: {first['msg'].removeprefix('Value error, ')}"
+        said = "give a time such as 02:30" if field == "when.at" else first["msg"].removeprefix("Value error, ")
+        msg = f"rule: {field}: {said}"
         raise UsageError(msg, fix="`labelloom rules add --help` shows the options") from error
 
 
@@ -62,29 +66,38 @@ def put_rule(engine: sa.Engine, settings: Settings, document: Json, who: str, ur
     What is in the project already does not count as new. Without a webhook a rule works all the same, later.
 
     Raises:
-        UsageError: the document is invalid, or its job could not be started with these parameters.
+        UsageError: the document is invalid, its job could not be started with these parameters, or another project
+            has a rule of that name.
         LabelLoomError: Label Studio cannot be reached, or has no such project.
     """
     spec = parse_rule(document)
     check_action(spec, settings)
+    old = next((rule for rule in rules.list_rules(engine) if rule.name == spec.name), None)
+    if old is not None and old.project != spec.project:
+        msg = f"the rule {spec.name!r} is one of project {old.project}"
+        raise UsageError(msg, fix="give another --name, or remove that rule first: `labelloom rules rm`")
     client = connect(settings)
     with translated():
         project = find_project(client, spec.project)
         check_not_derived(engine, spec, project.description)
         cursor = reconcile(engine, Changes(client), spec.project)
-    old = next((rule for rule in rules.list_rules(engine) if rule.name == spec.name), None)
     plain = spec.model_dump(mode="json")
     if old is None:
         now = datetime.now(UTC)
         rule = RuleRow(0, spec.name, spec.project, plain, who, now, now, mark=cursor.version)
         rule = rules.add_rule(engine, rule)
     else:
-        moved = {"mark": cursor.version} if old.project != spec.project else {}
-        rules.change_rule(engine, old.id, spec=plain, project=spec.project, due_since=None, **moved)
-        rule = rules.get_rule(engine, old.id)
-        if old.project != spec.project:
-            _unregister_if_last(engine, client, old.project)
-    return Added(rule, _register(engine, client, settings, spec.project, url))
+        rule = _update(engine, old.id, plain, cursor)
+    return Added(rule, _register(engine, client, settings, spec.project, url), old is not None)
+
+
+def _update(engine: sa.Engine, rule: int, spec: Json, cursor: Cursor) -> RuleRow:
+    """Give a rule another spec; what it waits for is told anew, while a rule that is off stays off for its reason."""
+    rules.change_rule(engine, rule, spec=spec, due_since=None)
+    row = rules.get_rule(engine, rule)
+    if row.enabled:
+        rules.change_rule(engine, rule, reason=judge(engine, row, cursor, datetime.now(UTC))[0].why)
+    return rules.get_rule(engine, rule)
 
 
 def check_action(spec: RuleSpec, settings: Settings) -> None:
@@ -124,8 +137,9 @@ def _register(
 ) -> tuple[str, ...]:
     """Bring the project's webhook up to date; return warnings. All rules of a project share one webhook."""
     known = next((hook for hook in rules.all_hooks(engine) if hook.project == project), None)
-    base = url or settings.base_url
-    address = base.rstrip("/") + PATH if base else (known.url if known else DEFAULT_URL + PATH)
+    address = (url or service_url(settings)).rstrip("/") + PATH
+    if known and not url and _is_here(address) and not _is_here(known.url):
+        address = known.url  # somebody gave it, because Label Studio does not reach us at localhost
     with translated():
         there = _ours(list_webhooks(client, project), known, address)
         secret = next((value for name, value in (there.headers if there else {}).items() if name == HEADER), "")
@@ -136,9 +150,13 @@ def _register(
             client, project, address, _actions(engine, project), headers, old=there.id if there else None
         )
     rules.save_hook(engine, Hook(project, hashed(secret), address, number))
-    if base or known:
+    if url or settings.base_url or known:
         return ()
     return (f"Label Studio tells {address}: give --url or set LABELLOOM_BASE_URL if it runs on another machine",)
+
+
+def _is_here(url: str) -> bool:
+    return urlsplit(url).hostname in _HERE
 
 
 def _ours(there: list[Webhook], known: Hook | None, address: str) -> Webhook | None:

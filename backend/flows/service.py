@@ -1,5 +1,6 @@
 """The processes of the service: the web server and the workers, started, watched and stopped together."""
 
+import errno
 import logging
 import os
 import signal
@@ -7,9 +8,11 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from backend.core.errors import LabelLoomError
+from backend.flows.access import note_url
 from backend.flows.builder.pool import default_workers
 from backend.settings import Settings
 
@@ -17,6 +20,7 @@ log = logging.getLogger("labelloom.service")
 
 PORT = 9090
 THREADS = 16
+_LOCAL = ("127.0.0.1", "0.0.0.0", "localhost", "[::]", "[::1]")
 _TRIES = 20  # ports after the wanted one
 _PATIENCE = 60.0  # seconds for the web server's first answer
 _GRACE = 15.0  # seconds for a process to end when asked
@@ -38,22 +42,60 @@ def free_port(host: str, wanted: int) -> int:
         LabelLoomError: the next twenty are taken as well, or the address is not this machine's.
     """
     for port in range(wanted, min(wanted + _TRIES, 65536)):
-        with socket.socket() as probe:
-            try:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind((host, port))
-            except OSError:
-                continue
-            return port
+        try:
+            _listen(host, port)
+        except OSError:
+            continue
+        return port
     msg = f"no free port from {wanted} on at {host}"
     raise LabelLoomError(msg, fix="give another --port")
 
 
-class Service:
-    """The web server and some workers, as children of this process, each with a log of its own."""
+def check_port(host: str, port: int) -> None:
+    """Make sure that the web server can listen there.
 
-    def __init__(self, settings: Settings, *, host: str = "127.0.0.1", port: int = PORT, workers: int | None = None):
-        self._settings = settings
+    Raises:
+        LabelLoomError: something else does, or the address is not this machine's.
+    """
+    try:
+        _listen(host, port)
+    except OSError as error:
+        fixes = {
+            errno.EADDRINUSE: "give another --port, or stop what listens there",
+            errno.EACCES: "give a --port above 1023",
+        }
+        msg = f"cannot listen at {host}, port {port}: {error.strerror}"
+        raise LabelLoomError(msg, fix=fixes.get(error.errno or 0, "give --host an address of this machine")) from error
+
+
+def _listen(host: str, port: int) -> None:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((host.strip("[]"), port))
+
+
+def address(settings: Settings, host: str, port: int) -> str:
+    """Return what people open for a web server that listens there."""
+    return settings.base_url or f"http://{'localhost' if host in _LOCAL else host}:{port}"
+
+
+class Service:
+    """The web server and some workers, as children of this process, each with a log of its own.
+
+    Args:
+        say: is told of what ended and was started again.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        host: str = "127.0.0.1",
+        port: int = PORT,
+        workers: int | None = None,
+        say: Callable[[str], None] | None = None,
+    ) -> None:
+        self._settings, self._say = settings, say
         self._host, self.port = host, free_port(host, port)
         self._commands = {"web": gunicorn(host, self.port)}
         for number in range(1, (workers or default_workers()) + 1):
@@ -63,15 +105,16 @@ class Service:
     @property
     def url(self) -> str:
         """The address people open."""
-        return self._settings.base_url or f"http://localhost:{self.port}"
+        return address(self._settings, self._host, self.port)
 
     def start(self) -> None:
-        """Start all processes and wait until the web server answers.
+        """Start all processes, wait until the web server answers, and note where.
 
         Raises:
             LabelLoomError: it does not.
         """
-        self._settings.logs_dir.mkdir(parents=True, exist_ok=True)
+        self._settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._settings.logs_dir.mkdir(exist_ok=True)
         for name in self._commands:
             self._spawn(name)
         end = time.monotonic() + _PATIENCE
@@ -81,12 +124,16 @@ class Service:
                 msg = "the web server did not start"
                 raise LabelLoomError(msg, fix=f"its log is {self._log('web')}")
             time.sleep(0.1)
+        note_url(self._settings, self.url)
 
     def keep(self) -> None:
         """Start again what has ended by itself; call it now and then."""
         for name, process in list(self.running.items()):
             if process.poll() is not None:
-                log.warning("%s ended with %s: it is started again", name, process.returncode)
+                said = f"{name} ended ({process.returncode}): started again; its log is {self._log(name)}"
+                log.warning(said)
+                if self._say:
+                    self._say(said)
                 self._spawn(name)
 
     def stop(self) -> None:

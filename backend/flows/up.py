@@ -81,7 +81,7 @@ def serve(settings: Settings, wanted: Wanted, say: Say) -> None:
             label_studio: LabelStudioServer | None = None
             if wanted.label_studio is None:
                 label_studio = _start_label_studio(settings, wanted.port, started, say)
-            service = Service(settings, host=wanted.host, port=wanted.web_port, workers=wanted.workers)
+            service = Service(settings, host=wanted.host, port=wanted.web_port, workers=wanted.workers, say=say)
             started.callback(service.stop)
             service.start()
             say_links(settings, service, say)
@@ -125,7 +125,7 @@ def _start_label_studio(settings: Settings, port: int, started: ExitStack, say: 
 @contextmanager
 def service_beside(settings: Settings, say: Say) -> Iterator[Service]:
     """Run web server and workers while the context lasts, and tell where they are."""
-    service = Service(settings)
+    service = Service(settings, say=say)
     try:
         service.start()
         say_links(settings, service, say)

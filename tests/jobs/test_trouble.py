@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from backend.core.errors import UsageError
+from backend.flows.access import service_url
 from backend.flows.jobs import Jobs
 from backend.flows.service import Service
 from backend.settings import Settings
@@ -39,16 +40,19 @@ def test_a_job_survives_a_restart_of_postgresql(postgres: Postgres, tmp_path: Pa
 
 def test_the_service_starts_again_what_dies_and_leaves_nothing_behind(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path / "data", cache_dir=tmp_path / "cache", worker_timeout=3)
-    service = Service(settings, port=9690, workers=1)
+    said: list[str] = []
+    service = Service(settings, port=9690, workers=1, say=said.append)
     try:
         service.start()
         address = f"http://127.0.0.1:{service.port}/healthz"
         assert httpx.get(address).status_code == 200
+        assert service_url(settings) == f"http://localhost:{service.port}"
         before = {name: process.pid for name, process in service.running.items()}
         assert set(before) == {"web", "worker-1"}
         os.killpg(before["web"], signal.SIGKILL)
         service.running["web"].wait(10)
         service.keep()
+        assert said == [f"web ended (-9): started again; its log is {settings.logs_dir / 'web.log'}"]
         end = time.monotonic() + 30
         while True:
             try:
