@@ -21,12 +21,13 @@ BOXES = (
 )
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist itself looks at the groups in this hook
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With several processes (`-n 2 --dist loadgroup`), have one of them run all tests that need Label Studio."""
-    for item in items:
-        if {"ls_server", "label_studio_command"} & set(getattr(item, "fixturenames", ())):
-            item.add_marker(pytest.mark.xdist_group("label-studio"))
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """With several processes (`-n 2 --dist loadgroup`), have one of them run all tests that need Label Studio.
+
+    Not in `pytest_collection_modifyitems`, where xdist has looked at the groups before us.
+    """
+    if {"ls_server", "label_studio_command"} & set(getattr(item, "fixturenames", ())):
+        item.add_marker(pytest.mark.xdist_group("label-studio"))
 
 
 @pytest.fixture(scope="session")
