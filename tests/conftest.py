@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from platformdirs import user_cache_path
+from ports import own_port
 
 from connectors.label_studio import LabelStudio
 from connectors.label_studio_install import VERSION, install
@@ -19,15 +20,6 @@ BOXES = (
     '<View><Image name="image" value="$image"/><RectangleLabels name="label" toName="image">'
     '<Label value="raccoon"/><Label value="cat"/></RectangleLabels></View>'
 )
-
-
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """With several processes (`-n 2 --dist loadgroup`), have one of them run all tests that need Label Studio.
-
-    Not in `pytest_collection_modifyitems`, where xdist has looked at the groups before us.
-    """
-    if {"ls_server", "label_studio_command"} & set(getattr(item, "fixturenames", ())):
-        item.add_marker(pytest.mark.xdist_group("label-studio"))
 
 
 @pytest.fixture(scope="session")
@@ -51,7 +43,7 @@ def _empty_label_studio(command: Path) -> Path:
     if not seed.is_dir():
         with tempfile.TemporaryDirectory(dir=seed.parent) as folder:
             with LabelStudioServer(command, Path(folder) / "made") as server:
-                server.start(print, port=8390)
+                server.start(print, port=own_port(8390))
             with contextlib.suppress(OSError):  # another test run was quicker
                 (Path(folder) / "made").rename(seed)
     return seed
@@ -72,7 +64,7 @@ def ls_server(
     shutil.copytree(empty_label_studio, home)
     server = LabelStudioServer(label_studio_command, home)
     with server:
-        server.start(print)
+        server.start(print, port=own_port(8390))
         yield server
 
 

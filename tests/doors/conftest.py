@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from doors_kit import Loom, log_in, picture
+from ports import own_port
 
 from backend.flows.access import create_token
 from backend.flows.connect import install_action
@@ -51,7 +52,7 @@ def ls_server(
     shutil.copytree(empty_label_studio, home)
     environment = {"LABELLOOM_URL": f"http://localhost:{unconnected.port}", "LABELLOOM_TOKEN": unconnected.token}
     with LabelStudioServer(label_studio_command, home, settings=environment) as server:
-        server.start(print, port=8470)
+        server.start(print, port=own_port(8470))
         yield server
 
 
