@@ -16,8 +16,8 @@ from connectors.errors import ServerFailed, Unreachable
 from connectors.label_studio_upload import ProjectContent
 
 # Small requests: people annotate in the same Label Studio, which answers one request at a time, more or less.
-FILES = 20  # files of one upload request
-TASKS = 100  # tasks of one import request
+FILES = 50  # files of one upload request
+TASKS = 250  # tasks of one import request
 TASK_BYTES = 20 * 1024 * 1024
 
 
