@@ -123,30 +123,28 @@ def work(settings: Settings, *, stop: threading.Event | None = None) -> None:
 
     Work that holds the interpreter's lock does not run faster on threads: start one process per core.
     """
+    place = f"{socket.gethostname()} {os.getpid()}"
     name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
     ended = stop or _on_signals()
     with Jobs(settings) as jobs:
         worker = Worker(jobs)
         patience = timedelta(seconds=settings.worker_timeout)
-        beat(jobs.engine, name, f"{socket.gethostname()} {os.getpid()}")
+        beat(jobs.engine, name, place)
 
         def look_round() -> None:
-            beat(jobs.engine, name, f"{socket.gethostname()} {os.getpid()}")
+            beat(jobs.engine, name, place)
             for run in jobs.queue.revive(alive(jobs.engine, patience)):
                 log.warning("%s was left by a worker that is gone: it goes on here or elsewhere", run)
             jobs.repair()
             jobs.prune(timedelta(days=settings.keep_jobs_days))
             forget_workers(jobs.engine, silent=timedelta(days=1))
 
-        def look_at_forms() -> None:
-            control.poll(jobs)
-
         with working(settings.database, name, worker.job, worker.shard):
             look_round()
             ticker = Ticker(settings.worker_timeout / 6, look_round, lambda error: log.warning("%s", error))
             # a thread of its own: Label Studio may take long to answer, and the heartbeat must not wait for it
             rules = Ticker(RULES, lambda: automate.tick(jobs), lambda error: log.warning("rules: %s", error))
-            orders = Ticker(RULES, look_at_forms, lambda error: log.warning("control project: %s", error))
+            orders = Ticker(RULES, lambda: control.poll(jobs), lambda error: log.warning("control project: %s", error))
             log.info("worker %s is ready", name)
             ended.wait()
             worker.stopping.set()

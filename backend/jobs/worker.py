@@ -49,12 +49,12 @@ def working(database: str, name: str, job: Job, shard: Shard, *, jobs: int = 4) 
 class Ticker:
     """Calls a function every so many seconds on a thread of its own, until stopped; an error does not end it."""
 
-    def __init__(self, every: float, function: Callable[[], None], failed: Callable[[Exception], None]) -> None:
+    def __init__(self, every: float, function: Callable[[], object], failed: Callable[[Exception], None]) -> None:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(every, function, failed), daemon=True)
         self._thread.start()
 
-    def _run(self, every: float, function: Callable[[], None], failed: Callable[[Exception], None]) -> None:
+    def _run(self, every: float, function: Callable[[], object], failed: Callable[[Exception], None]) -> None:
         while not self._stop.wait(every):
             try:
                 function()

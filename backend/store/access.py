@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from backend.store.tables import idempotency, login_links, sessions, tokens
+from backend.store.tables import as_utc, idempotency, login_links, sessions, tokens
 
 USED = timedelta(minutes=1)  # how exactly `last_used` is kept: a write per request would be one too many
 ABANDONED = timedelta(minutes=2)  # after which a repeated request no longer waits for a first one that never answered
@@ -73,7 +73,7 @@ def revoke(engine: sa.Engine, token: str) -> bool:
 
 def _token(row: sa.Row[Any]) -> TokenRow:
     return TokenRow(
-        row.id, row.name, row.email, _utc(row.created), _utc_or_none(row.last_used), _utc_or_none(row.revoked)
+        row.id, row.name, row.email, as_utc(row.created), _utc_or_none(row.last_used), _utc_or_none(row.revoked)
     )
 
 
@@ -149,9 +149,5 @@ def release_key(engine: sa.Engine, key: str) -> None:
         connection.execute(sa.delete(idempotency).where(idempotency.c.key == key))
 
 
-def _utc(moment: datetime) -> datetime:
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)  # SQLite forgets the zone; all we store is UTC
-
-
 def _utc_or_none(moment: datetime | None) -> datetime | None:
-    return None if moment is None else _utc(moment)
+    return None if moment is None else as_utc(moment)

@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from backend.store.tables import cursors, leases, seen_annotations, seen_tasks
+from backend.store.tables import as_utc, cursors, leases, seen_annotations, seen_tasks
 
 PART = 500  # ids in one statement
 
@@ -68,7 +68,7 @@ def get_cursor(engine: sa.Engine, project: int) -> Cursor | None:
         return None
     values = dict(row._mapping)
     for name in ("updated", "changed", "checked", "listed"):
-        values[name] = _utc(values[name]) if values[name] else None
+        values[name] = as_utc(values[name]) if values[name] else None
     return Cursor(**{**values, "events": json.loads(values["events"])})
 
 
@@ -113,7 +113,7 @@ def annotations_of(engine: sa.Engine, project: int, tasks: Sequence[int]) -> dic
         for part in _parts(tasks):
             query = sa.select(table).where(table.c.project == project, table.c.task.in_(part))
             for row in connection.execute(query):
-                seen = SeenAnnotation(row.annotation, row.task, _utc(row.created), row.updated, row.born, row.changed)
+                seen = SeenAnnotation(row.annotation, row.task, as_utc(row.created), row.updated, row.born, row.changed)
                 found.setdefault(row.task, []).append(seen)
     return found
 
@@ -217,7 +217,3 @@ def _plain(seen: SeenTask | SeenAnnotation) -> dict[str, Any]:
 def _cursor_row(cursor: Cursor) -> dict[str, Any]:
     row = {name: getattr(cursor, name) for name in cursor.__slots__}
     return row | {"events": json.dumps(dict(cursor.events))}
-
-
-def _utc(moment: datetime) -> datetime:
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)  # SQLite forgets the zone; all we store is UTC

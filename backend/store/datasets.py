@@ -6,7 +6,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from backend.store.tables import datasets
+from backend.store.tables import as_utc, datasets
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ def list_datasets(engine: sa.Engine) -> list[DatasetRow]:
     """Return all rows, newest first."""
     with engine.connect() as connection:
         rows = connection.execute(sa.select(datasets).order_by(datasets.c.created.desc(), datasets.c.path))
-        return [DatasetRow(**{**row._mapping, "path": Path(row.path)}) for row in rows]
+        return [DatasetRow(**{**row._mapping, "path": Path(row.path), "created": as_utc(row.created)}) for row in rows]
 
 
 def record_dataset(engine: sa.Engine, path: Path, *, source: str, images: int) -> None:

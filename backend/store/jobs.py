@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from backend.store.tables import job_lines, jobs
+from backend.store.tables import as_utc, job_lines, jobs
 
 Json = dict[str, Any]
 State = Literal["queued", "running", "done", "failed", "cancelling", "cancelled"]
@@ -166,7 +166,7 @@ def lines_of(engine: sa.Engine, job: str, *, after: int = 0) -> list[tuple[int, 
     """Return a job's log lines with numbers beyond `after`: (number, when, text)."""
     query = sa.select(job_lines).where(job_lines.c.job == job, job_lines.c.id > after).order_by(job_lines.c.id)
     with engine.connect() as connection:
-        return [(row.id, _utc(row.at), row.text) for row in connection.execute(query.limit(LINES))]
+        return [(row.id, as_utc(row.at), row.text) for row in connection.execute(query.limit(LINES))]
 
 
 def prune(engine: sa.Engine, older_than: timedelta) -> list[str]:
@@ -183,11 +183,7 @@ def prune(engine: sa.Engine, older_than: timedelta) -> list[str]:
 def _row(row: Mapping[Any, Any]) -> JobRow:
     values = dict(row)
     for name in ("created", "started", "finished", "phase_since"):
-        values[name] = _utc(values[name]) if values[name] else None
+        values[name] = as_utc(values[name]) if values[name] else None
     values["params"] = json.loads(values["params"])
     values["result"] = json.loads(values["result"]) if values["result"] else None
     return JobRow(**values)
-
-
-def _utc(moment: datetime) -> datetime:
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)  # SQLite forgets the zone; all we store is UTC

@@ -1,5 +1,6 @@
 """The tables, and how to open them."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -221,6 +222,11 @@ leases = sa.Table(
     sa.Column("holder", sa.String(64), nullable=False),
     sa.Column("until", sa.DateTime(timezone=True), nullable=False),
 )
+
+
+def as_utc(moment: datetime) -> datetime:
+    """Return a stored moment with its zone: SQLite forgets it, and all we store is UTC."""
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _arguments(url: str) -> dict[str, int]:

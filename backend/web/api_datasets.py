@@ -2,7 +2,6 @@
 
 import shutil
 import tempfile
-from datetime import UTC
 from pathlib import Path
 from typing import Any, cast
 
@@ -51,9 +50,8 @@ def _row(name: str) -> DatasetRow:
 def _item(row: DatasetRow) -> DatasetItem:
     links = {what: url_for(f"datasets.{what}", name=row.name) for what in ("show", "manifest", "download")}
     links["self"] = links.pop("show")
-    created = row.created if row.created.tzinfo else row.created.replace(tzinfo=UTC)  # SQLite keeps no zone
     return DatasetItem(
-        name=row.name, source=row.source, images=row.images, created=created, project=row.project, links=links
+        name=row.name, source=row.source, images=row.images, created=row.created, project=row.project, links=links
     )
 
 

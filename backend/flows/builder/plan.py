@@ -1,6 +1,5 @@
 """Phase 3: who belongs together, which split each image gets, what it is called, how many variants it has."""
 
-import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -20,7 +19,7 @@ from backend.core.recipe import Recipe
 from backend.core.splits import Assignment, assign
 from backend.flows.builder.index import read_sample
 from backend.flows.builder.model import Request
-from backend.flows.builder.shards import Json, read_shard, shard_path, shard_paths, write_shard
+from backend.flows.builder.shards import Json, read_json, read_shard, shard_path, shard_paths, write_shard
 from backend.imaging.files import write_atomic
 from backend.imaging.hashes import near_pairs
 from backend.store.splits import sticky_splits
@@ -100,7 +99,7 @@ def plan(request: Request, engine: sa.Engine, work: Path, progress: Progress) ->
 
 
 def _load(path: Path) -> Planned:
-    data = json.loads(path.read_text(encoding="utf-8"))
+    data = read_json(path)
     skipped = [Skipped(**item) for item in data.pop("skipped")]
     return Planned(**{**data, "images": Counter(data["images"]), "skipped": skipped})
 

@@ -1,6 +1,5 @@
 """Phase 4: a planned source becomes its original and its variants, written in every format."""
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -14,7 +13,7 @@ from backend.core.model import Sample
 from backend.core.names import file_name
 from backend.core.recipe import Recipe, parse_recipe
 from backend.flows.builder.index import read_sample
-from backend.flows.builder.shards import Json, read_shard, shard_path, write_shard
+from backend.flows.builder.shards import Json, read_json, read_shard, shard_path, write_shard
 from backend.formats import FORMATS
 from backend.formats.base import Classes
 from backend.imaging.decode import Decoded, decode
@@ -58,7 +57,7 @@ class Job:
     @classmethod
     def load(cls, work: Path) -> "Job":
         """Return the job of a work folder."""
-        data = json.loads((work / JOB).read_text(encoding="utf-8"))
+        data = read_json(work / JOB)
         classes = Classes(tuple(data["labels"]), tuple(data["tags"]))
         return cls(work.parent, parse_recipe(data["recipe"]), tuple(data["formats"]), classes)
 
