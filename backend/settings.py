@@ -86,6 +86,11 @@ class Settings(BaseSettings):
         return self.data_dir / "sheets"
 
     @property
+    def models_dir(self) -> Path:
+        """Where models lie, one folder each, by version."""
+        return self.data_dir / "models"
+
+    @property
     def logs_dir(self) -> Path:
         """Where log files lie."""
         return self.data_dir / "logs"

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 MIGRATIONS = Path(__file__).with_name("migrations")
-HEAD = "0002"  # the newest file there; what a database must say so that nothing is to be done
+HEAD = "0003"  # the newest file there; what a database must say so that nothing is to be done
 _LOCK = 0x6C6F6F6D  # PostgreSQL's advisory lock of this program
 
 

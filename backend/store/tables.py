@@ -223,6 +223,56 @@ leases = sa.Table(
     sa.Column("until", sa.DateTime(timezone=True), nullable=False),
 )
 
+models = sa.Table(
+    "models",
+    metadata,
+    sa.Column("version", sa.String(100), primary_key=True),
+    sa.Column("project", sa.Integer, index=True),
+    sa.Column("detector", sa.String(32), nullable=False),
+    sa.Column("folder", sa.String(4096), nullable=False),
+    sa.Column("created", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("metrics", sa.Text, nullable=False),
+    sa.Column("note", sa.Text),
+)
+
+promotions = sa.Table(  # the last row of a project says which model predicts there
+    "promotions",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("project", sa.Integer, nullable=False, index=True),
+    sa.Column("version", sa.String(100), nullable=False),
+    sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("who", sa.String(255), nullable=False),
+    sa.Column("why", sa.Text, nullable=False),
+)
+
+project_detectors = sa.Table(
+    "project_detectors",
+    metadata,
+    sa.Column("project", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("detector", sa.String(32), nullable=False),
+    sa.Column("options", sa.Text, nullable=False),
+    sa.Column("changed", sa.DateTime(timezone=True), nullable=False),
+)
+
+predictions = sa.Table(  # by image and model: whatever the threshold, no image is looked at twice
+    "predictions",
+    metadata,
+    sa.Column("sha256", sa.String(64), primary_key=True),
+    sa.Column("version", sa.String(100), primary_key=True),
+    sa.Column("found", sa.Text, nullable=False),
+    sa.Column("at", sa.DateTime(timezone=True), nullable=False, index=True),
+)
+
+ml_backends = sa.Table(  # the ML backend that we added to a project, and the password that Label Studio sends
+    "ml_backends",
+    metadata,
+    sa.Column("project", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column("url", sa.String(1024), nullable=False),
+    sa.Column("backend", sa.Integer, nullable=False),
+)
+
 
 def as_utc(moment: datetime) -> datetime:
     """Return a stored moment with its zone: SQLite forgets it, and all we store is UTC."""
