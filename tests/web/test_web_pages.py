@@ -165,13 +165,15 @@ def labelled(settings: Settings, ls: LabelStudio, ls_account: Account, new_proje
 def test_a_project_becomes_an_augmented_project(
     labelled: int, page: "Page", server: str, worker: None, ls: LabelStudio
 ) -> None:
+    from playwright.sync_api import expect
+
     page.wait_for_selector("text=Raccoons at night", timeout=30_000)
     listed = page.locator("#projects").inner_text()
     assert "4 of 4 tasks finished" in listed, listed
     _shot(page, "projects-listed")
     page.get_by_role("link", name="Augment and export Raccoons at night").click()
     page.wait_for_selector("text=The recipe is valid.", timeout=60_000)
-    page.wait_for_function(f"document.getElementById('source').value === 'project:{labelled}'")
+    expect(page.locator("#source")).to_have_value(f"project:{labelled}", timeout=30_000)
     page.check("#which-ids")
     first, *_, last = ls.task_ids(labelled)
     page.fill("#chosen", f"{first}-{last - 1}")
@@ -235,6 +237,8 @@ def test_a_source_that_is_not_there_is_said_and_none_is_taken(page: "Page", serv
 
 
 def test_a_preview_takes_the_chosen_tasks_and_names_are_checked(page: "Page", server: str) -> None:
+    from playwright.sync_api import expect
+
     _say_projects(page)
     page.goto(server)
     page.wait_for_selector("text=1 project")
@@ -258,7 +262,7 @@ def test_a_preview_takes_the_chosen_tasks_and_names_are_checked(page: "Page", se
             page.fill("#chosen", text)
         asked.clear()
         page.click("#preview")
-        page.wait_for_function("document.querySelectorAll('#sheets .alert-danger').length === 2")
+        expect(page.locator("#sheets .alert-danger")).to_have_count(2)
         for body in asked:
             assert {key: body[key] for key in ("tasks", "labels") if key in body} == expected
         assert len(asked) == 2
