@@ -4,6 +4,7 @@ LabelLoomError          anything we report without a traceback           exit 1
 |- UsageError           arguments, settings or input invalid; nothing was touched   exit 2
 |  `- RecipeError       a recipe's problems, all of them at once         exit 2
 |- LeakError            images of one lineage group lie in several splits  exit 1
+|- Held                 another process is doing the same work right now  exit 1
 |- VerifyError          what was written is not what was meant           exit 1
 |- ImageError           one image cannot be used: it is skipped, counted and reported
 `- Cancelled            the user asked to stop; the state is resumable   exit 130
@@ -52,6 +53,10 @@ class RecipeError(UsageError):
 
 class LeakError(LabelLoomError):
     """Images that belong together lie in different splits."""
+
+
+class Held(LabelLoomError):
+    """Another process is doing the same work right now."""
 
 
 class VerifyError(LabelLoomError):

@@ -17,7 +17,7 @@ from typing import Any
 import sqlalchemy as sa
 import stamina
 
-from backend.core.errors import Cancelled, LabelLoomError
+from backend.core.errors import Cancelled, Held, LabelLoomError
 from backend.flows import automate, control
 from backend.flows.job_kinds import KINDS, Tools
 from backend.flows.job_pool import JobPool, do_shards
@@ -77,7 +77,10 @@ class Worker:
             self._keep(lambda: table.add_line(self._engine, job, f"run {run}: goes on from what is there"))
         try:
             again = stamina.retry(on=AWAY, attempts=5, timeout=None, wait_initial=1.0, wait_max=10.0)
-            result = again(self._do)(row.kind, row.params, job, run)  # what is done stays done, so again is cheap
+            # what is done stays done, so again is cheap
+            while (result := again(self._try)(row.kind, row.params, job, run)) is None:
+                if self.stopping.wait(1) or not self._wanted(job):
+                    return {"state": "not wanted"}
         except Cancelled as error:
             return self._end(job, "cancelled", error=(str(error), error.fix))
         except LabelLoomError as error:
@@ -87,6 +90,14 @@ class Worker:
             message = f"{type(error).__name__}: {error}"
             return self._end(job, "failed", error=(message, "the worker's log holds the details; please report it"))
         return self._end(job, "done", result=result)
+
+    def _try(self, kind: str, params: Json, job: str, run: int) -> Json | None:
+        """Return the result, or None while another worker, taken for dead, is still at it."""
+        try:
+            return self._do(kind, params, job, run)
+        except Held as error:
+            log.info("%s", error, extra={"job": job})
+            return None
 
     def _do(self, kind: str, params: Json, job: str, run: int) -> Json:
         @contextmanager
@@ -118,6 +129,22 @@ class Worker:
         return patiently(write)()
 
 
+class Pulse:
+    """Whether this worker may judge others by their silence: not right after it could not write itself."""
+
+    def __init__(self, timeout: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._timeout, self._clock = timeout, clock
+        self._last, self._judges = float("inf"), float("-inf")
+
+    def steady(self) -> bool:
+        """Note a heartbeat that was just written; return False while a gap before it may have silenced all."""
+        now = self._clock()
+        if now - self._last > self._timeout / 2:
+            self._judges = now + self._timeout
+        self._last = now
+        return now >= self._judges
+
+
 def work(settings: Settings, *, stop: threading.Event | None = None) -> None:
     """Work until a signal (or `stop`); what is in hand then is put back for others.
 
@@ -129,12 +156,14 @@ def work(settings: Settings, *, stop: threading.Event | None = None) -> None:
     with Jobs(settings) as jobs:
         worker = Worker(jobs)
         patience = timedelta(seconds=settings.worker_timeout)
+        pulse = Pulse(settings.worker_timeout)
         beat(jobs.engine, name, place)
 
         def look_round() -> None:
             beat(jobs.engine, name, place)
-            for run in jobs.queue.revive(alive(jobs.engine, patience)):
-                log.warning("%s was left by a worker that is gone: it goes on here or elsewhere", run)
+            if pulse.steady():
+                for run in jobs.queue.revive(alive(jobs.engine, patience)):
+                    log.warning("%s was left by a worker that is gone: it goes on here or elsewhere", run)
             jobs.repair()
             jobs.prune(timedelta(days=settings.keep_jobs_days))
             forget_workers(jobs.engine, silent=timedelta(days=1))

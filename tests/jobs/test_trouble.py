@@ -1,5 +1,6 @@
 """Jobs while what they stand on goes away: the database restarts, the web server dies, the disk is full."""
 
+import fcntl
 import os
 import signal
 import time
@@ -12,6 +13,7 @@ from backend.core.errors import UsageError
 from backend.flows.access import service_url
 from backend.flows.jobs import Jobs
 from backend.flows.service import Service
+from backend.flows.work import Pulse
 from backend.settings import Settings
 from backend.store.tables import open_database
 from benchmarks.fleet import RECIPE, fleet, make_yolo, wait_for, wait_until_running
@@ -34,8 +36,34 @@ def test_a_job_survives_a_restart_of_postgresql(postgres: Postgres, tmp_path: Pa
         postgres.control("start")
         with Jobs(settings) as jobs:
             row = wait_for(jobs, job, 150)
-            assert row.state == "done", (row, workers.told()[-5000:])
+            assert row.state == "done", f"{row.error}\n{workers.told()[-8000:]}"
             assert row.result["counts"]["sources"] == 60
+
+
+def test_a_job_waits_for_a_worker_that_was_taken_for_dead_and_is_still_at_it(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path / "data", cache_dir=tmp_path / "cache", worker_timeout=3)
+    make_yolo(settings.datasets_dir / "cats", 4)
+    work = settings.datasets_dir / "r-v1.partial" / ".work"
+    work.mkdir(parents=True)
+    with fleet(settings, tmp_path / "logs", 1) as workers, Jobs(settings) as jobs:
+        with (work / "lock").open("w") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            job = jobs.submit("augment", ORDER, "me").id
+            end = time.monotonic() + 60
+            while "is being built by another process" not in workers.told():
+                assert time.monotonic() < end, workers.told()
+                time.sleep(0.1)
+            assert jobs.get(job).state == "running"
+        assert wait_for(jobs, job, 60).state == "done", jobs.get(job).error
+
+
+def test_after_a_silence_of_its_own_a_worker_judges_nobody_for_a_while() -> None:
+    now = [100.0]
+    pulse = Pulse(30, lambda: now[0])
+    told = []
+    for now[0] in (100, 105, 110, 130, 140, 150, 160, 165):  # silent from 110 to 130
+        told.append(pulse.steady())
+    assert told == [True, True, True, False, False, False, True, True]
 
 
 def test_the_service_starts_again_what_dies_and_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from backend.core.errors import Cancelled, LabelLoomError, RecipeError, UsageError
+from backend.core.errors import Cancelled, Held, LabelLoomError, RecipeError, UsageError
 from backend.core.progress import Progress
 from backend.flows.builder.finish import finish
 from backend.flows.builder.index import index_shard
@@ -161,7 +161,7 @@ def _locked(work: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             msg = f"{work.parent} is being built by another process"
-            raise LabelLoomError(msg, fix="wait for it, or stop it") from error
+            raise Held(msg, fix="wait for it, or stop it") from error
         yield
 
 
