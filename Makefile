@@ -10,6 +10,12 @@ BENCH := .venv-bench
 
 setup: $(STAMP)
 
+# Bytecode of what is imported, and only of that: all of it (torch!) takes a minute more to compile.
+WARM := albumentations, alembic.command, dbos, flask_bootstrap, flask_openapi3, gunicorn.app.wsgiapp, hypothesis, \
+  label_studio_sdk, moto.server, onnx, onnxruntime.quantization, playwright.sync_api, psycopg, pycocotools.cocoeval, \
+  pytest, s3fs, schemathesis, shapely, skimage.data, sqlalchemy.dialects.postgresql, stamina, structlog, torch.onnx, \
+  torchvision, typer
+
 # uv comes from the registry into the environment itself, so python3 and make are all a machine needs.
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -17,9 +23,10 @@ $(STAMP): requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
 		{ echo "python3 cannot make virtual environments; on Debian or Ubuntu: apt-get install python3-venv"; exit 1; }
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^uv==' requirements.lock)"
-	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -r requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -e .
 	@$(BIN)/python -m compileall -q backend connectors label_config
+	@NO_ALBUMENTATIONS_UPDATE=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -W ignore -c "import $(WARM)"
 	@touch $@
 
 demo: setup
