@@ -25,6 +25,16 @@ def connect(settings: Settings, url: str | None = None) -> LabelStudio:
     Raises:
         UsageError: there is neither an address with a token nor a Label Studio of our own.
     """
+    with translated():
+        return LabelStudio(*address_and_key(settings, url))
+
+
+def address_and_key(settings: Settings, url: str | None = None) -> tuple[str, str]:
+    """Return which Label Studio is configured, or runs here, and its API key.
+
+    Raises:
+        UsageError: there is neither an address with a token nor a Label Studio of our own.
+    """
     account = read_account(settings.data_dir / "label-studio")
     address = url or settings.label_studio_url or (account.url if account else None)
     key = settings.label_studio_api_key.get_secret_value() if settings.label_studio_api_key else None
@@ -33,8 +43,7 @@ def connect(settings: Settings, url: str | None = None) -> LabelStudio:
     if not address or not key:
         msg = "no Label Studio is configured"
         raise UsageError(msg, fix="set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY, or run `labelloom up`")
-    with translated():
-        return LabelStudio(address, key)
+    return address, key
 
 
 def find_project(client: LabelStudio, project: int) -> Project:

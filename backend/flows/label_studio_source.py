@@ -14,16 +14,14 @@ from backend.core.errors import ImageError, LabelLoomError
 from backend.core.model import Dataset, Sample, Skipped, Stream
 from backend.core.progress import Progress
 from backend.flows.chosen import Chosen, spool_tasks
+from backend.flows.image_cache import ImageCache
 from backend.flows.label_studio_connection import connect, find_project, translated
 from backend.formats.label_config import LabelConfig, parse_label_config
 from backend.formats.label_studio_tasks import Filter, Selection, image_name, image_url, pick, to_sample
 from backend.imaging.decode import probe
-from backend.imaging.files import write_atomic
-from backend.imaging.hashes import sha256
 from backend.settings import Settings
 from connectors.errors import ConnectorError, FetchError, Unauthorized, Unreachable
 from connectors.label_studio import LabelStudio, Project
-from connectors.label_studio_images import Images
 
 Json = dict[str, Any]
 
@@ -93,9 +91,7 @@ class _Reader:
     ) -> None:
         self._config = config
         self._filter, self._users = how
-        self._base = client.url
-        self._images = Images(client, allow_hosts=settings.allow_hosts)
-        self._store = settings.sources_dir
+        self._images = ImageCache(client, settings)
         self.backgrounds: set[str] = set()
 
     def samples(self, spool: IO[str]) -> Iterator[Sample | Skipped]:
@@ -106,7 +102,7 @@ class _Reader:
             try:
                 for line in spool:
                     task = json.loads(line)
-                    waiting.append((task, pool.submit(self._image, task)))
+                    waiting.append((task, pool.submit(self._images.path, image_url(task, self._config), task["id"])))
                     if len(waiting) >= 2 * FETCHERS:
                         yield self._sample(*waiting.popleft())
                 while waiting:
@@ -131,21 +127,3 @@ class _Reader:
         if picked.status == "background":
             self.backgrounds.add(sample.origin.uri or sample.name)  # what the build calls it
         return replace(sample, notes=tuple(f"{item}: {note}" for note in sample.notes))
-
-    def _image(self, task: Json) -> Path:
-        url = image_url(task, self._config)
-        known = self._store / "by-url" / sha256(f"{self._base} {url}".encode())
-        upload = url.startswith("/data/upload/")  # Label Studio never changes an upload; other addresses may change
-        if upload and known.is_file() and (path := self._path(known.read_text())).is_file():
-            return path
-        data = self._images.fetch(url, task["id"])
-        sha = sha256(data)
-        path = self._path(sha)
-        if not path.is_file():
-            write_atomic(path, data)
-        if upload:
-            write_atomic(known, sha.encode())
-        return path
-
-    def _path(self, sha: str) -> Path:
-        return self._store / sha[:2] / sha

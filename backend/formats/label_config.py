@@ -1,8 +1,9 @@
 """Label Studio's labelling config: which controls draw what on the image, and in which order their labels stand."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from lxml import etree
 
@@ -31,7 +32,9 @@ _BARE: dict[str, Kind] = {
 class Control:
     """One control tag: its name (`from_name`), what it draws, the image it draws on, its labels in order.
 
-    `bare`: it draws shapes without labels; a control of kind `labels` names them.
+    `bare`: it draws shapes without labels; a control of kind `labels` names them. For models, as the tag's attributes
+    say: `threshold`, the least score that is shown (model_score_threshold); `skip`: no predictions (model_skip);
+    `predicted`: (a model's label, the label it stands for) pairs (predicted_values).
     """
 
     name: str
@@ -39,6 +42,9 @@ class Control:
     to_name: str
     labels: tuple[str, ...]
     bare: bool = False
+    threshold: float | None = None
+    skip: bool = False
+    predicted: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,13 +138,32 @@ def _control(element: etree._Element, image_name: str) -> Control | None:
     if not isinstance(tag, str) or element.get("toName") != image_name:
         return None
     name = element.get("name") or ""
-    if tag in _LABELS:
-        return Control(name, _LABELS[tag], image_name, _values(element, "Label"))
     if tag in _BARE:
-        return Control(name, _BARE[tag], image_name, (), bare=True)
-    if tag == "Choices" and element.get("perRegion") != "true":
-        return Control(name, "choices", image_name, _values(element, "Choice"))
-    return None
+        return Control(name, _BARE[tag], image_name, (), bare=True, **_for_models(element, ""))
+    if tag in _LABELS:
+        kind, child = _LABELS[tag], "Label"
+    elif tag == "Choices" and element.get("perRegion") != "true":
+        kind, child = "choices", "Choice"
+    else:
+        return None
+    return Control(name, kind, image_name, _values(element, child), **_for_models(element, child))
+
+
+def _for_models(element: etree._Element, child: str) -> dict[str, Any]:
+    """Return what a control's attributes tell models; a threshold that is none from 0 to 1 is as good as not given."""
+    try:
+        threshold = float(element.get("model_score_threshold") or "nan")
+    except ValueError:
+        threshold = math.nan
+    names = {e: e.get("alias") or e.get("value") or "" for e in (element.iter(child) if child else ())}
+    predicted = [
+        (given.strip(), name) for e, name in names.items() for given in (e.get("predicted_values") or "").split(",")
+    ]
+    return {
+        "threshold": threshold if 0 <= threshold <= 1 else None,
+        "skip": (element.get("model_skip") or "").lower() in {"true", "1"},
+        "predicted": tuple(pair for pair in predicted if all(pair)),
+    }
 
 
 def _values(element: etree._Element, tag: str) -> tuple[str, ...]:

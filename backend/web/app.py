@@ -8,6 +8,7 @@ from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from backend.flows.predictor import Predictor
 from backend.settings import Settings, load_settings
 from backend.web import (
     api_datasets,
@@ -18,6 +19,7 @@ from backend.web import (
     guard,
     idempotency,
     logs,
+    ml_backend,
     operate,
     orders,
     pages,
@@ -31,8 +33,10 @@ from backend.web.openapi import described
 from backend.web.problems import ProblemDocument
 
 
-def create_app(settings: Settings | None = None) -> OpenAPI:
+def create_app(settings: Settings | None = None, predictor: Predictor | None = None) -> OpenAPI:
     """Return the WSGI app; the database is opened by the first request that needs it.
+
+    predictor: for `/ml`, instead of one of its own.
 
     Raises:
         UsageError: a setting has an unusable value.
@@ -59,6 +63,7 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
     app.register_blueprint(operate.routes)
     app.register_blueprint(pages.routes)
     app.register_blueprint(webhooks.webhooks(lambda: services.services().engine))
+    app.register_blueprint(ml_backend.ml_backend(services.services, predictor))
     app.add_url_rule("/api/v1/openapi.json", "openapi", lambda: jsonify(described(app)))
     if settings.trusted_proxies:
         count = settings.trusted_proxies

@@ -13,6 +13,7 @@ from backend.web.problems import Problem
 
 JSON_LIMIT = 1_000_000  # bytes of a request's body
 UPLOAD_LIMIT = 512 * 1024 * 1024
+PREDICT_LIMIT = 50_000_000  # Label Studio sends all chosen tasks at once, with their annotations and predictions
 UPLOADS = frozenset({"/api/v1/datasets"})
 
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^\[\]:]+)(?::\d{1,5})?", re.IGNORECASE)
@@ -72,7 +73,7 @@ def install(app: Flask, settings: Settings) -> None:
 
 def _check_size() -> None:
     upload = request.path in UPLOADS and request.method == "POST"
-    limit = UPLOAD_LIMIT if upload else JSON_LIMIT
+    limit = UPLOAD_LIMIT if upload else PREDICT_LIMIT if request.path == "/ml/predict" else JSON_LIMIT
     request.max_content_length = limit
     if (request.content_length or 0) > limit:
         raise Problem(413, f"a request here may have at most {limit} bytes, this one has {request.content_length}")
