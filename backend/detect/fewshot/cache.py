@@ -1,0 +1,105 @@
+"""Views of the training images with their lower features, computed once and kept.
+
+The lower stages are never trained, so a view's map of stride 8 stays what it is: 128 kB as half floats. Images are read
+one at a time and given up when their views are made; what is held is bounded by the recipe's number of views, however
+many images there are. Where those do not fit, `rounds` divides them.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from backend.core.errors import ImageError
+from backend.detect.base import Example, Report
+from backend.detect.fewshot.backbone import Lite0
+from backend.detect.fewshot.net import SIZE
+from backend.detect.fewshot.recipe import BATCH, Recipe
+from backend.detect.fewshot.views import View, shrink, view
+from backend.imaging.decode import decode
+
+FEWEST, MOST = 3, 20  # views of an image in one round
+
+
+@dataclass(frozen=True, slots=True)
+class Cache:
+    """Lower features (V, 40, 40, 40) as half floats, and what is on each view: `boxes` and `labels`."""
+
+    low: Tensor
+    targets: list[dict[str, Tensor]]
+
+
+def rounds(count: int, views: int) -> int:
+    """Return in how many parts the images are gone through, each of them at least FEWEST times."""
+    return max(1, -(-count * FEWEST // views))
+
+
+def fill(trunk: Lite0, examples: Sequence[Example], recipe: Recipe, seeds: tuple[int, int], report: Report) -> Cache:
+    """Return the views of one round. seeds: (the training's, the round's), which decide all that is drawn."""
+    number = seeds[1] % rounds(len(examples), recipe.views)
+    mine = [example for place, example in enumerate(examples) if place % rounds(len(examples), recipe.views) == number]
+    each = max(FEWEST, min(MOST, recipe.views // len(mine)))
+    of = each * len(mine)
+    low = torch.empty((of, 40, SIZE // 8, SIZE // 8), dtype=torch.float16)
+    targets: list[dict[str, Tensor]] = []
+    batch: list[View] = []
+    for one in _views(mine, each, recipe, seeds, report):
+        batch.append(one)
+        if len(batch) == BATCH:
+            _append(trunk, batch, low, targets)
+            report({"event": "phase", "phase": "caching", "done": len(targets), "of": of})
+    _append(trunk, batch, low, targets)
+    return Cache(low[: len(targets)], targets)
+
+
+def normalised(rgb: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> Tensor:
+    """Return (N, 3, H, W) floats as the backbone wants them, from (N, H, W, 3) uint8 RGB."""
+    return torch.from_numpy(rgb).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
+
+
+def opened(example: Example) -> View:
+    """Return an example's image, shrunk, and its boxes.
+
+    Raises:
+        ImageError: it cannot be read, or is not the image that was labelled.
+    """
+    try:
+        rgb = decode(Path(example.path).read_bytes()).rgb
+    except OSError as error:
+        msg = f"cannot be read: {error.strerror or error}"
+        raise ImageError(msg) from error
+    if (example.width, example.height) != (rgb.shape[1], rgb.shape[0]):
+        msg = f"is {rgb.shape[1]} x {rgb.shape[0]} pixels, was {example.width} x {example.height} when it was labelled"
+        raise ImageError(msg)
+    boxes = np.array(example.boxes, np.float32).reshape(-1, 4)
+    small, moved = shrink(rgb, boxes)
+    return View(small, moved.astype(np.float32), np.array(example.labels, np.int64))
+
+
+def _views(
+    examples: Sequence[Example], each: int, recipe: Recipe, seeds: tuple[int, int], report: Report
+) -> Iterator[View]:
+    for place, example in enumerate(examples):
+        try:
+            image = opened(example)
+        except ImageError as error:
+            report({"event": "note", "text": f"{Path(example.path).name} is left out: {error}"})
+            continue
+        random = np.random.default_rng((*seeds, place))
+        for _ in range(each):
+            yield view(image, SIZE, recipe.look, random)
+
+
+def _append(trunk: Lite0, batch: list[View], low: Tensor, targets: list[dict[str, Tensor]]) -> None:
+    """Put a batch's features and targets behind those that are there, and empty it."""
+    if not batch:
+        return
+    images = normalised(np.stack([one.rgb for one in batch])).contiguous(memory_format=torch.channels_last)
+    with torch.inference_mode():
+        low[len(targets) : len(targets) + len(batch)] = trunk.lower(images).half()
+    for one in batch:
+        targets.append({"boxes": torch.from_numpy(one.boxes), "labels": torch.from_numpy(one.labels)})
+    batch.clear()
