@@ -6,7 +6,16 @@ from typing import Annotated
 import typer
 
 from backend import __version__
-from backend.commands import connect_cli, data, datasets_cli, label_studio, look_after, operate_cli, rules_cli
+from backend.commands import (
+    connect_cli,
+    data,
+    datasets_cli,
+    detect_cli,
+    label_studio,
+    look_after,
+    operate_cli,
+    rules_cli,
+)
 
 CODES = (
     "Exit codes: 0 done; 1 not finished, not verified, or nothing to do; 2 arguments, settings or recipe invalid, "
@@ -28,6 +37,7 @@ datasets_app = typer.Typer(no_args_is_help=True, help="List, compare, move or re
 datasets_app.add_typer(datasets_cli.app)
 app.add_typer(connect_cli.app)
 app.add_typer(operate_cli.app)
+app.add_typer(detect_cli.app)
 app.add_typer(rules_cli.app, name="rules")
 app.add_typer(recipe_app, name="recipe")
 app.add_typer(datasets_app, name="datasets")

@@ -34,6 +34,7 @@ DETECTORS: dict[str, DetectorKind] = {
             "tags an image as its most similar labelled images are tagged",
             opens="backend.detect.similar:open_model",
             trains="backend.detect.similar:train",
+            learns="tags",
         ),
     )
 }

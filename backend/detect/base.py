@@ -8,7 +8,7 @@ strings, so that a list of detectors loads none of them.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,13 +94,14 @@ Report = Callable[[Json], None]
 
 @dataclass(frozen=True, slots=True)
 class DetectorKind:
-    """A kind of detector, as tables, choices and documents list it."""
+    """A kind of detector, as tables, choices and documents list it. learns: boxes, or tags of whole images."""
 
     name: str
     summary: str
     opens: str | None = None
     trains: str | None = None
     makes: str | None = None
+    learns: Literal["boxes", "tags"] = "boxes"
 
 
 def loaded(where: str) -> Callable[..., Any]:

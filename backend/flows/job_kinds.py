@@ -1,21 +1,17 @@
 """The verbs as jobs: what each takes (the HTTP API's schemas) and returns. A new kind is one line in `KINDS`."""
 
 import re
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from backend.core.codec import digest
 from backend.core.errors import UsageError, shown
-from backend.core.progress import Progress
 from backend.core.recipe import NAME, Recipe, parse_recipe
 from backend.flows.builder.model import Report
-from backend.flows.builder.pool import Pool
+from backend.flows.job_base import DatasetName, Kind, Number, Params, Tools, dataset_path
+from backend.flows.job_kinds_detect import DETECT_KINDS
 from backend.flows.recipes import load_recipe, plain_recipe
 from backend.settings import Settings
 
@@ -24,11 +20,6 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 FormatKey = Literal["yolo", "yolo-obb", "yolo-seg", "voc", "coco", "folders"]
-DatasetName = Annotated[
-    str,
-    Field(description="a dataset's name in the datasets folder, or a folder inside the data folder", max_length=1024),
-]
-Number = Annotated[int, Field(strict=True, gt=0, le=2**31 - 1)]  # an id in Label Studio; neither true nor "7" is one
 
 
 def _usable(name: str) -> str:
@@ -39,22 +30,6 @@ def _usable(name: str) -> str:
 
 
 NewName = Annotated[str, Field(max_length=100), AfterValidator(_usable)]  # as `--name`, judged before the job is queued
-
-
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """What a job works with. job: its id; pools: opens what shards run on."""
-
-    settings: Settings
-    progress: Progress
-    job: str
-    pools: Callable[[], AbstractContextManager[Pool]]
-
-
-class Params(BaseModel):
-    """Parameters of a job; an unknown one is an error."""
-
-    model_config = ConfigDict(extra="forbid")
 
 
 class Choice(Params):
@@ -74,7 +49,7 @@ class ExportParams(Choice):
 
     project: Number
     recipe: str | Json | None = Field(None, description="a recipe's name or its document; none: originals only")
-    formats: list[FormatKey] = []
+    formats: list[FormatKey] = Field([])
     name: NewName | None = None
     write_back: str | None = Field(None, min_length=3, max_length=50, description="the new project's title")
     as_predictions: bool = False
@@ -86,7 +61,7 @@ class AugmentParams(Params):
 
     dataset: DatasetName
     recipe: str | Json
-    formats: list[FormatKey] = []
+    formats: list[FormatKey] = Field([])
     name: NewName | None = None
 
 
@@ -137,27 +112,6 @@ class VerifyParams(Params):
     dataset: DatasetName
 
 
-P = TypeVar("P", bound=Params)
-
-
-@dataclass(frozen=True, slots=True)
-class Kind(Generic[P]):
-    """A kind of job. key: jobs with the same key never run at the same time, and a second one is refused."""
-
-    name: str
-    params: type[P]
-    run: Callable[[P, Tools], Json]
-    key: Callable[[P], str | None]
-
-    def parse(self, data: Json) -> P:
-        """Return the parameters.
-
-        Raises:
-            pydantic.ValidationError: they are invalid.
-        """
-        return self.params.model_validate(data)
-
-
 def recipe_of(given: str | Json | None, settings: Settings, default: str) -> Recipe:
     """Return the recipe of a name or a document; a path is not a name here.
 
@@ -173,21 +127,6 @@ def recipe_of(given: str | Json | None, settings: Settings, default: str) -> Rec
             raise UsageError(msg, fix="give a name that `labelloom recipes` lists, or the recipe itself")
         return load_recipe(given, settings)
     return parse_recipe(given)
-
-
-def dataset_path(given: str, settings: Settings) -> Path:
-    """Return the folder of a dataset that a client names; nothing outside the data folder is ever opened for one.
-
-    Raises:
-        UsageError: it leads elsewhere, or there is nothing.
-    """
-    root = settings.data_dir.resolve()
-    for base in (settings.datasets_dir, settings.data_dir):
-        path = (base / given).resolve()
-        if path.is_relative_to(root) and path != root and path.exists():
-            return path
-    msg = f"there is no dataset {given!r} in the data folder"
-    raise UsageError(msg, fix="GET /api/v1/datasets lists them; others have to be put below the data folder first")
 
 
 def build_result(report: Report) -> Json:
@@ -286,14 +225,13 @@ def _export_key(params: ExportParams) -> str:
     return f"export:{params.project}:{digest([params.recipe, params.name])[:16]}"
 
 
-KINDS: dict[str, Kind[Any]] = {
-    kind.name: kind
-    for kind in (
-        Kind("export", ExportParams, _export, _export_key),
-        Kind("augment", AugmentParams, _augment, lambda p: f"augment:{digest(p.model_dump(mode='json'))[:24]}"),
-        Kind("preview", PreviewParams, _preview, lambda _: None),
-        Kind("convert", ConvertParams, _convert, lambda p: f"convert:{p.name}"),
-        Kind("import", ImportParams, _import, lambda p: f"import:{p.dataset}:{p.project or p.title}"),
-        Kind("verify", VerifyParams, _verify, lambda _: None),
-    )
-}
+_ALL: tuple[Kind[Any], ...] = (
+    Kind("export", ExportParams, _export, _export_key),
+    Kind("augment", AugmentParams, _augment, lambda p: f"augment:{digest(p.model_dump(mode='json'))[:24]}"),
+    Kind("preview", PreviewParams, _preview, lambda _: None),
+    Kind("convert", ConvertParams, _convert, lambda p: f"convert:{p.name}"),
+    Kind("import", ImportParams, _import, lambda p: f"import:{p.dataset}:{p.project or p.title}"),
+    Kind("verify", VerifyParams, _verify, lambda _: None),
+    *DETECT_KINDS,
+)
+KINDS: dict[str, Kind[Any]] = {kind.name: kind for kind in _ALL}

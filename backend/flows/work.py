@@ -19,7 +19,8 @@ import stamina
 
 from backend.core.errors import Cancelled, Held, LabelLoomError
 from backend.flows import automate, control
-from backend.flows.job_kinds import KINDS, Tools
+from backend.flows.job_base import Tools
+from backend.flows.job_kinds import KINDS
 from backend.flows.job_pool import JobPool, do_shards
 from backend.flows.jobs import Jobs
 from backend.jobs.queue import AWAY, patiently
@@ -104,7 +105,11 @@ class Worker:
         def pools() -> Iterator[JobPool]:
             yield JobPool(self._jobs.queue, job, run)
 
-        tools = Tools(self._jobs.settings, JobProgress(self._engine, job), job, pools)
+        def tell(text: str) -> None:
+            self._keep(partial(table.add_line, self._engine, job, text))
+
+        who = self._jobs.get(job).who
+        tools = Tools(self._jobs.settings, JobProgress(self._engine, job), job, pools, tell, who)
         result: Json = KINDS[kind].run(KINDS[kind].parse(params), tools)
         for warning in result.get("warnings", ()):
             self._keep(partial(table.add_line, self._engine, job, f"warning: {warning}"))

@@ -124,6 +124,14 @@ def current_model(engine: sa.Engine, project: int) -> ModelRow | None:
     return _model(row) if row else None
 
 
+def current_versions(engine: sa.Engine) -> dict[int, str]:
+    """Return the version that predicts in each project that has one."""
+    newest = sa.select(sa.func.max(promotions.c.id)).group_by(promotions.c.project)
+    wanted = sa.select(promotions.c.project, promotions.c.version).where(promotions.c.id.in_(newest))
+    with engine.connect() as connection:
+        return {row.project: row.version for row in connection.execute(wanted)}
+
+
 def set_detector(engine: sa.Engine, project: int, detector: str, options: Json) -> None:
     """Choose a project's detector."""
     with engine.begin() as connection:

@@ -9,7 +9,8 @@ from flask_openapi3.models.tag import Tag
 from pydantic import ValidationError
 
 from backend.core.errors import UsageError
-from backend.flows.job_kinds import KINDS, Kind, Params, dataset_path, recipe_of
+from backend.flows.job_base import Kind, Params, dataset_path
+from backend.flows.job_kinds import KINDS, recipe_of
 from backend.store.jobs import JobRow, count_states, get_job, lines_of, list_jobs
 from backend.store.workers import alive
 from backend.web.problems import Problem, invalid
