@@ -73,16 +73,40 @@ def _providers(ort: Any, device: str) -> list[str]:
     return ["CUDAExecutionProvider", "CPUExecutionProvider"] if cuda and device != "cpu" else ["CPUExecutionProvider"]
 
 
+def image_input(session: Any) -> Any:
+    """Return the input of a session that takes the image."""
+    inputs = session.get_inputs()
+    return next((given for given in inputs if given.name != _SIZES), inputs[0])
+
+
+def run(session: Any, canvas: Rgb, layout: Layout, path: Path) -> dict[str, NDArray[Any]]:
+    """Return a model's outputs, by name, for an image that has the size of its input.
+
+    Raises:
+        LabelLoomError: the model fails on it; `path` names it.
+    """
+    given = image_input(session)
+    mean, std = np.array(layout.mean, np.float32), np.array(layout.std, np.float32)
+    values = (canvas * np.float32(layout.scale) - mean) / std
+    pixels = np.ascontiguousarray(values.transpose(2, 0, 1)).astype(_TYPES.get(given.type, np.float32))
+    feed = {given.name: pixels if len(given.shape) == 3 else pixels[None]}
+    if any(one.name == _SIZES for one in session.get_inputs()):
+        feed[_SIZES] = np.array([layout.size], np.int64)
+    names = [output.name for output in session.get_outputs()]
+    try:
+        found = session.run(names, feed)
+    except Exception as error:  # onnxruntime's own errors share no base class
+        msg = f"the model {path} failed on an image: {_short(error)}"
+        raise LabelLoomError(msg, fix="import it again with the input size it was exported with") from error
+    return dict(zip(names, found, strict=True))
+
+
 class OnnxDetector:
     """A detector in an ONNX session, which several threads may share."""
 
     def __init__(self, session: Any, info: ModelInfo, layout: Layout, path: Path) -> None:
         self.labels = info.labels
         self._session, self._layout, self._path, self._version = session, layout, path, info.version
-        inputs = session.get_inputs()
-        self._input = next((given for given in inputs if given.name != _SIZES), inputs[0])
-        self._has_sizes = any(given.name == _SIZES for given in inputs)
-        self._names = [output.name for output in session.get_outputs()]
 
     def predict(self, images: Sequence[Rgb]) -> list[Predicted]:
         """Return what was found in each image, one inference each."""
@@ -91,7 +115,7 @@ class OnnxDetector:
     def _one(self, rgb: Rgb) -> Predicted:
         height, width = rgb.shape[:2]
         canvas, scale, shift = _framed(rgb, self._layout)
-        found = surest(self._decoded(self._run(canvas)), self._layout.nms)
+        found = surest(self._decoded(run(self._session, canvas, self._layout, self._path)), self._layout.nms)
         shapes = _shapes(found, scale, shift, (width, height))
         regions = tuple(
             Region(_id(self._version, index, shape), self.labels[int(label)], shape, score=min(1.0, float(score)))
@@ -99,21 +123,6 @@ class OnnxDetector:
             if shape is not None
         )
         return Predicted(regions)
-
-    def _run(self, canvas: Rgb) -> dict[str, NDArray[Any]]:
-        layout = self._layout
-        mean, std = np.array(layout.mean, np.float32), np.array(layout.std, np.float32)
-        values = (canvas * np.float32(layout.scale) - mean) / std
-        pixels = np.ascontiguousarray(values.transpose(2, 0, 1)).astype(_TYPES.get(self._input.type, np.float32))
-        feed = {self._input.name: pixels if len(self._input.shape) == 3 else pixels[None]}
-        if self._has_sizes:
-            feed[_SIZES] = np.array([layout.size], np.int64)
-        try:
-            found = self._session.run(self._names, feed)
-        except Exception as error:  # onnxruntime's own errors share no base class
-            msg = f"the model {self._path} failed on an image: {_short(error)}"
-            raise LabelLoomError(msg, fix="import it again with the input size it was exported with") from error
-        return dict(zip(self._names, found, strict=True))
 
     def _decoded(self, outputs: dict[str, NDArray[Any]]) -> Candidates:
         shapes = ", ".join(f"{name} {value.shape}" for name, value in outputs.items())

@@ -1,4 +1,4 @@
-"""Real little ONNX models whose answers are known: constants, plus nothing times the image, so that the input counts."""
+"""Real little ONNX models that answer the same to every image."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
