@@ -13,6 +13,7 @@ from backend.settings import Settings, load_settings
 from backend.web import (
     api_datasets,
     api_jobs,
+    api_models,
     api_projects,
     api_recipes,
     api_rules,
@@ -58,7 +59,7 @@ def create_app(settings: Settings | None = None, predictor: Predictor | None = N
     app.extensions["labelloom-metrics"] = Metrics()
     services.install(app.extensions, settings)
     _install(app, settings)
-    for api in (api_jobs, api_datasets, api_recipes, api_projects, api_rules, orders):
+    for api in (api_jobs, api_datasets, api_recipes, api_projects, api_rules, api_models, orders):
         app.register_api(api.routes)
     app.register_blueprint(operate.routes)
     app.register_blueprint(pages.routes)
