@@ -23,6 +23,7 @@ from backend.flows.label_studio_connection import address_and_key, translated
 from backend.flows.loaded_models import LoadedModels, Open, open_folder
 from backend.flows.ml_answers import Answer, found_from_json, found_to_json, to_prediction
 from backend.flows.ml_versions import untrained
+from backend.flows.smart import smart_prediction
 from backend.formats.label_config import LabelConfig, parse_label_config
 from backend.formats.label_studio_tasks import image_url
 from backend.settings import Settings
@@ -82,21 +83,29 @@ class Predictor:
         first = [self.version(project)] if project is not None else []
         return list(dict.fromkeys(first + known))
 
-    def labels(self, project: int, config: LabelConfig) -> LabelMap | None:
-        """Return how the labels of a project's model are shown under a config; None where there is no model.
-
-        Raises:
-            UsageError: the model's folder cannot be read.
-        """
+    def smart(self, project: int, task: Json, label_config: str, context: Mapping[str, Any]) -> tuple[Json, Answer]:
+        """Return what stands for that which was just drawn on a task, as a prediction; and the answer it rests on."""
         row = table.current_model(self.engine, project)
-        return self._labels(row, project, config) if row else None
+        (answer,) = self.answers(project, [task], label_config, model=row)
+        known = row is not None and answer.prediction is not None
+        labels = self._labels(row, project, parse_label_config(label_config)) if row and known else None
+        return smart_prediction(context, answer, labels, self.version(project)), answer
 
     def answers(
-        self, project: int, tasks: Sequence[Json], label_config: str, *, patience: float = PATIENCE
+        self,
+        project: int,
+        tasks: Sequence[Json],
+        label_config: str,
+        *,
+        patience: float = PATIENCE,
+        model: ModelRow | None = None,
     ) -> list[Answer]:
-        """Return an answer for each task, in order. patience: seconds after which the remaining ones get none."""
+        """Return an answer for each task, in order.
+
+        patience: seconds after which the remaining ones get none. model: to predict with instead of the present one.
+        """
         end = time.monotonic() + patience
-        row = table.current_model(self.engine, project)
+        row = model or table.current_model(self.engine, project)
         if row is None:
             return [Answer(None, "untrained", self.version(project))] * len(tasks)
         try:

@@ -1,7 +1,7 @@
 """`/ml`: an ML backend as Label Studio 1.23 speaks to one. Training runs elsewhere, as a job.
 
-Label Studio waits one second for /health, three for /setup, 100 for /predict, and an annotator may wait with it. So only
-/predict touches a model, and a task that cannot be predicted costs the other tasks of its batch nothing.
+Label Studio waits one second for /health, three for /setup, 100 for /predict, and an annotator may wait with it.
+So only /predict touches a model, and a task that cannot be predicted costs the other tasks of its batch nothing.
 """
 
 import json
@@ -45,6 +45,21 @@ class Backend:
                 self._predictor = Predictor(services.settings, engine)
             return self._predictor
 
+    def predict(self, body: Json) -> list[Any]:
+        """Return the results for a request, and count them."""
+        begin = time.perf_counter()
+        project, tasks, context = _project(body), _tasks(body), _context(body)
+        config = str(body.get("label_config") or "")
+        results: list[Any]
+        if context is not None and len(tasks) == 1:
+            drawn, answer = self.predictor.smart(project, tasks[0], config, context)
+            answers, results, what = [answer], [drawn], "interactive"
+        else:
+            answers = self.predictor.answers(project, tasks, config)
+            results, what = [answer.to_json() for answer in answers], "task" if len(tasks) == 1 else "batch"
+        self.metrics.count(answers, what, time.perf_counter() - begin)
+        return results
+
     def train(self, project: int, who: str) -> Json:
         """Start a training; one that runs already is the answer too."""
         try:
@@ -79,14 +94,10 @@ def ml_backend(services: Callable[[], Services], predictor: Predictor | None = N
     @own_auth
     def predict() -> Any:
         """Return what the project's model finds in each task, in order."""
-        begin = time.perf_counter()
         with answered():
             speaker, body = backend.door.admit(), _body()
-            project, tasks = _project(body), _tasks(body)
-            speaker.may(project)
-            answers = backend.predictor.answers(project, tasks, str(body.get("label_config") or ""))
-        backend.metrics.count(answers, "task" if len(tasks) == 1 else "batch", time.perf_counter() - begin)
-        return {"results": [answer.to_json() for answer in answers]}
+            speaker.may(_project(body))
+            return {"results": backend.predict(body)}
 
     @blueprint.post("/webhook")
     @own_auth
@@ -137,6 +148,13 @@ def _project(body: Json) -> int:
     if not (number.isascii() and number.isdigit() and len(number) < 10):
         raise Problem(400, "the request names no project", fix="this address is for Label Studio's ML backend requests")
     return int(number)
+
+
+def _context(body: Json) -> Json | None:
+    """Return what a smart tool drew; None in requests for ordinary predictions."""
+    params = body.get("params")
+    context = params.get("context") if isinstance(params, dict) else None
+    return context if isinstance(context, dict) and isinstance(context.get("result"), list) else None
 
 
 def _tasks(body: Json) -> list[Json]:

@@ -15,7 +15,7 @@ from backend.settings import Settings
 from backend.store.tables import login_links, open_database, sessions, tokens
 from backend.web.app import create_app
 
-OPEN = {"/healthz", "/readyz", "/login"}
+OPEN = {"/healthz", "/readyz", "/login", "/ml/", "/ml/health"}
 PROBLEM = {"type", "title", "status", "detail", "instance"}
 
 
@@ -36,6 +36,9 @@ def test_every_route_but_health_and_login_needs_a_caller(app, anyone):
             assert answer.status_code in {200, 403}, path
         elif path.startswith("/hooks/"):  # has secrets of its own
             assert answer.status_code == 401, path
+        elif path.startswith("/ml/"):
+            assert answer.status_code == 401, path
+            assert "Basic" in answer.headers["WWW-Authenticate"]
         elif path.startswith("/api/") or path == "/metrics":
             assert answer.status_code == 401, path
             assert answer.mimetype == "application/problem+json" and answer.json.keys() >= PROBLEM
