@@ -31,10 +31,18 @@ def _head(info: ModelInfo) -> list[str]:
         "",
         _ABOUT.get(info.detector, "See the detector's own documentation."),
         "",
-        f"How: {', '.join(f'{name} {value}' for name, value in sorted(info.options.items()))}.",
+        f"How: {', '.join(_told(info.options))}.",
         "",
         f"{'In use' if data.get('promoted') else 'Not in use'} when it was made: {data.get('note')}.",
     ]
+
+
+def _told(options: Json) -> list[str]:
+    """Return options as words; those that hold options of their own are told as well."""
+    words = []
+    for name, value in sorted(options.items()):
+        words += _told(value) if isinstance(value, dict) else [f"{name} {value}"]
+    return words
 
 
 def _data(data: Json) -> list[str]:

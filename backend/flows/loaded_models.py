@@ -4,6 +4,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 
 from backend.core.errors import UsageError
@@ -14,7 +15,7 @@ Open = Callable[[Path, Runtime], Detector]
 
 
 def open_folder(folder: Path, runtime: Runtime) -> Detector:
-    """Return the model of a folder, ready to predict.
+    """Return the model of a folder, ready to predict; its quantised file where training found that good enough.
 
     Raises:
         UsageError: the folder holds no model, or one of a kind that this version does not know.
@@ -27,6 +28,7 @@ def open_folder(folder: Path, runtime: Runtime) -> Detector:
     if kind is None or kind.opens is None:
         msg = f"{folder} was made by the detector {info.detector!r}, which cannot be opened here"
         raise UsageError(msg, fix="train or import the model again")
+    runtime = replace(runtime, int8=runtime.int8 or bool(info.metrics.get("int8")))
     detector: Detector = loaded(kind.opens)(folder, info, runtime)
     return detector
 
