@@ -1,6 +1,7 @@
 """The command that opens doors inside Label Studio."""
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 from backend.commands.terminal import Outcome, TerminalProgress, run, stderr, stdout
 from backend.core.errors import UsageError
@@ -18,29 +19,70 @@ STEPS = (
 )
 
 
-def connect(project: int | None, *, control: bool, print_action: bool, as_json: bool) -> None:
-    """Run `labelloom connect`."""
+def connect(
+    project: int | None, detector: tuple[str | None, list[str]], *, remove: bool, doors: list[str], as_json: bool
+) -> None:
+    """Run `labelloom connect`. detector: its name and its options as key=value; doors: control, action."""
 
     def work(settings: "Settings", _progress: TerminalProgress) -> Outcome:
-        if sum((project is not None, control, print_action)) != 1:
+        if len(doors) + (project is not None) != 1:
             msg = "give one of --project ID, --control and --print-action"
             raise UsageError(msg, fix="docs/inside-label-studio.md tells them apart")
+        if project is None and (remove or any(detector)):
+            msg = "--remove, --detector and --option are about a --project"
+            raise UsageError(msg)
         if project is not None:
-            return _link(settings, project)
-        return _control(settings) if control else _print(settings, as_json=as_json)
+            return _remove(settings, project) if remove else _project(settings, project, detector)
+        return _control(settings) if doors == ["control"] else _print(settings, as_json=as_json)
 
     run("connect", work, as_json=as_json)
 
 
-def _link(settings: "Settings", project: int) -> Outcome:
+def _project(settings: "Settings", project: int, detector: tuple[str | None, list[str]]) -> Outcome:
     from backend.flows.connect import link_project
+    from backend.flows.ml_connect import connect_ml
 
-    found, changed = link_project(settings, project)
-    said = "now lead to LabelLoom" if changed else "lead to LabelLoom already"
-    warnings = (
-        [] if settings.base_url else ["the link says localhost: set LABELLOOM_BASE_URL for other people's browsers"]
-    )
-    return Outcome([f"the instructions of {found.title!r} {said}: {found.link}"], warnings=warnings)
+    name, options = detector[0], parse_options(detector[1])
+    found, linked = link_project(settings, project)
+    made = connect_ml(settings, project, name, options if detector[1] else None)
+    text = [
+        f"the instructions of {found.title!r} {'now lead' if linked else 'lead'} to LabelLoom: {found.link}",
+        f"{'made' if made.changed else 'unchanged:'} its ML backend {made.url}: the detector {made.detector}",
+        f"what predicts there now: {made.version}",
+    ]
+    here = "the link says localhost: set LABELLOOM_BASE_URL for other people's browsers"
+    warnings = [*([] if settings.base_url else [here]), *made.notes]
+    more = {"project": project, "url": made.url, "detector": made.detector, "version": made.version}
+    return Outcome(text, warnings=warnings, more=more | {"changed": linked or made.changed})
+
+
+def _remove(settings: "Settings", project: int) -> Outcome:
+    from backend.flows.connect import unlink_project
+    from backend.flows.ml_connect import disconnect_ml
+
+    done = disconnect_ml(settings, project)
+    _, unlinked = unlink_project(settings, project)
+    said = "is no longer connected; its models stay" if done or unlinked else "was not connected"
+    return Outcome([f"project {project} {said}"], more={"project": project, "changed": done or unlinked})
+
+
+def parse_options(given: list[str]) -> dict[str, Any]:
+    """Return options of the form key=value; a value is JSON where it can be read as such, else text.
+
+    Raises:
+        UsageError: one has no key.
+    """
+    options: dict[str, Any] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not (name.strip() and equals):
+            msg = f"--option {text[:100]!r} is not of the form key=value"
+            raise UsageError(msg, fix="write --option threshold=0.4")
+        try:
+            options[name.strip()] = json.loads(value)
+        except ValueError:
+            options[name.strip()] = value
+    return options
 
 
 def _control(settings: "Settings") -> Outcome:

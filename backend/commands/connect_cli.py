@@ -10,10 +10,18 @@ app = typer.Typer()
 
 
 @app.command()
-def connect(
+def connect(  # noqa: PLR0913 - each is an option of its own
     project: Annotated[
-        int | None, typer.Option("--project", "-p", help="Put a link into this project's instructions.")
+        int | None,
+        typer.Option("--project", "-p", help="Put a link into this project's instructions, and predict in it."),
     ] = None,
+    detector: Annotated[
+        str | None, typer.Option("--detector", help="What predicts in the project; fewshot learns its own labels.")
+    ] = None,
+    option: Annotated[
+        list[str] | None, typer.Option("--option", help="An option of the detector, key=value; may be repeated.")
+    ] = None,
+    remove: Annotated[bool, typer.Option("--remove", help="Undo what --project did; its models stay.")] = False,
     control: Annotated[
         bool, typer.Option("--control", help="Make the project 'LabelLoom': an order form for every project.")
     ] = False,
@@ -26,4 +34,5 @@ def connect(
 
     Example: `labelloom connect --control`
     """
-    work.connect(project, control=control, print_action=print_action, as_json=as_json)
+    doors = [name for name, wanted in (("control", control), ("action", print_action)) if wanted]
+    work.connect(project, (detector, option or []), remove=remove, doors=doors, as_json=as_json)

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from backend.core.errors import LabelLoomError
@@ -79,12 +80,25 @@ def link_project(settings: Settings, project: int) -> tuple[Project, bool]:
     Raises:
         LabelLoomError: Label Studio is gone, or has no such project.
     """
+    return _instruct(settings, project, lambda text: with_link(text, own_url(settings), project))
+
+
+def unlink_project(settings: Settings, project: int) -> tuple[Project, bool]:
+    """Take the link to LabelLoom out of a project's instructions again; return it, and whether anything changed.
+
+    Raises:
+        LabelLoomError: Label Studio is gone, or has no such project.
+    """
+    return _instruct(settings, project, lambda text: _OURS.sub("", text).rstrip("\n") if _OURS.search(text) else text)
+
+
+def _instruct(settings: Settings, project: int, change: Callable[[str], str]) -> tuple[Project, bool]:
     with translated():
         client = connect(settings)
         found = find_project(client, project)
         path = f"api/projects/{project}/"
         before = str(client.request("GET", path).json().get("expert_instruction") or "")
-        after = with_link(before, own_url(settings), project)
+        after = change(before)
         if after != before:
             client.request("PATCH", path, json={"expert_instruction": after})
     return found, after != before

@@ -83,12 +83,21 @@ class Predictor:
         first = [self.version(project)] if project is not None else []
         return list(dict.fromkeys(first + known))
 
+    def labels(self, project: int, config: LabelConfig) -> LabelMap | None:
+        """Return how the labels of a project's model are shown under a config; None where there is no model.
+
+        Raises:
+            UsageError: the model's folder cannot be read.
+        """
+        row = table.current_model(self.engine, project)
+        return self._labels(row, project, config) if row else None
+
     def smart(self, project: int, task: Json, label_config: str, context: Mapping[str, Any]) -> tuple[Json, Answer]:
         """Return what stands for that which was just drawn on a task, as a prediction; and the answer it rests on."""
         row = table.current_model(self.engine, project)
         (answer,) = self.answers(project, [task], label_config, model=row)
         known = row is not None and answer.prediction is not None
-        labels = self._labels(row, project, parse_label_config(label_config)) if row and known else None
+        labels = self.labels(project, parse_label_config(label_config)) if known else None
         return smart_prediction(context, answer, labels, self.version(project)), answer
 
     def answers(

@@ -22,6 +22,7 @@ from backend.settings import Settings
 from backend.store import cursors, rules
 from backend.store.cursors import Cursor
 from backend.store.datasets import list_datasets
+from backend.store.models import all_backends
 from backend.store.rules import Hook, RuleRow, RunRow
 from connectors.label_studio import LabelStudio
 from connectors.label_studio_changes import Changes
@@ -88,7 +89,7 @@ def put_rule(engine: sa.Engine, settings: Settings, document: Json, who: str, ur
         rule = rules.add_rule(engine, rule)
     else:
         rule = _update(engine, old.id, plain, cursor)
-    return Added(rule, _register(engine, client, settings, spec.project, url), old is not None)
+    return Added(rule, register(engine, client, settings, spec.project, url), old is not None)
 
 
 def _update(engine: sa.Engine, rule: int, spec: Json, cursor: Cursor) -> RuleRow:
@@ -132,10 +133,13 @@ def check_not_derived(engine: sa.Engine, spec: RuleSpec, description: str) -> No
         )
 
 
-def _register(
+def register(
     engine: sa.Engine, client: LabelStudio, settings: Settings, project: int, url: str | None
 ) -> tuple[str, ...]:
-    """Bring the project's webhook up to date; return warnings. All rules of a project share one webhook."""
+    """Bring the project's webhook up to date; return warnings.
+
+    All rules of a project, and its ML backend, share one webhook.
+    """
     known = next((hook for hook in rules.all_hooks(engine) if hook.project == project), None)
     address = (url or service_url(settings)).rstrip("/") + PATH
     if known and not url and _is_here(address) and not _is_here(known.url):
@@ -173,9 +177,9 @@ def _actions(engine: sa.Engine, project: int) -> list[str]:
     return sorted(action for event in events for action in EVENTS[event])
 
 
-def _unregister_if_last(engine: sa.Engine, client: LabelStudio, project: int) -> None:
-    """Remove the webhook and all that is known of a project that no rule watches any more."""
-    if rules.list_rules(engine, project=project):
+def unregister_if_unused(engine: sa.Engine, client: LabelStudio, project: int) -> None:
+    """Remove the webhook and all that is known of a project that no rule watches and no model serves any more."""
+    if rules.list_rules(engine, project=project) or any(row.project == project for row in all_backends(engine)):
         return
     hook = next((hook for hook in rules.all_hooks(engine) if hook.project == project), None)
     if hook is not None:
@@ -194,7 +198,7 @@ def remove_rule(engine: sa.Engine, settings: Settings, rule: int | str) -> tuple
     row = rules.get_rule(engine, rule)
     rules.remove_rule(engine, row.id)
     try:
-        _unregister_if_last(engine, connect(settings), row.project)
+        unregister_if_unused(engine, connect(settings), row.project)
     except LabelLoomError as error:
         rules.remove_hook(engine, row.project)  # its secret opens nothing any more
         return row, (f"the webhook of project {row.project} is still in Label Studio: {error}",)

@@ -10,10 +10,10 @@ import sqlalchemy as sa
 from flask import request
 
 from backend.flows.access import caller_of_token, hashed
+from backend.flows.ml_connect import USER
 from backend.store.models import BackendRow, all_backends
 from backend.web.problems import Problem
 
-USER = "labelloom"
 FRESH = 5.0  # seconds that passwords are remembered
 
 
