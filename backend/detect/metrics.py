@@ -1,7 +1,7 @@
 """How good a detector is: average precision as COCO defines it, and how sure that figure is.
 
-pycocotools says which box was found by which prediction; precision and recall are summed up here, because the confidence
-intervals need that for hundreds of resamples of the images (bootstrap) and the matches stay the same in all of them.
+pycocotools says which box was found by which prediction; precision and recall are summed up here, because the
+confidence intervals need that for hundreds of resamples of the images (bootstrap), and the matches stay the same.
 """
 
 import contextlib
@@ -47,8 +47,8 @@ def evaluate(
 
     found, truth: in the same order; truth's labels are positions in `labels`. Returns `ap` (mean over IoU .50 to .95),
     `ap50`, their 95 % intervals `ap_ci` and `ap50_ci`, `labels` (the same for each, with `n`, its boxes), `images` and
-    `boxes`. A label without a box in the truth has no figure (None) and counts in no mean. Shapes other than boxes count
-    as the box around them.
+    `boxes`. A label without a box in the truth has no figure (None) and counts in no mean. Shapes other than boxes
+    count as the box around them.
     """
     matches = _matches(found, truth, labels)
     weights = _draws(len(truth), resamples, seed)
@@ -166,7 +166,9 @@ def _matches(found: Sequence[Predicted], truth: Sequence[Example], labels: Seque
 
 def _gathered(by_image: Sequence[Json | None], boxes: NDArray[np.int64]) -> _Matches:
     """Return one label's matches out of those of all images."""
-    scores, right, image = [np.zeros(0)], [np.zeros((_IOUS, 0), np.bool_)], [np.zeros(0, np.int64)]
+    scores: list[Floats] = [np.zeros(0)]
+    right: list[NDArray[np.bool_]] = [np.zeros((_IOUS, 0), np.bool_)]
+    image: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]
     for place, one in enumerate(by_image):
         if one is not None:
             scores.append(np.asarray(one["dtScores"], np.float64))

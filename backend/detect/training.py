@@ -33,10 +33,10 @@ _PATIENCE = 20.0  # seconds that a child that has told its end may take to be go
 def run_training(kind: str, training: Training, folder: Path, tick: Callable[[Json], None]) -> ModelInfo:
     """Train in a child process; the model's files, with model.json (version "untitled"), lie in `folder` afterwards.
 
-    kind: a line of `DETECTORS`, or "module:attribute" of a function that trains. tick: takes every event of the child, a
-    phase "starting" with its `pid` first, and where nothing new comes for a second the phase that it is in once more; what
-    it raises (a cancel) kills the child and goes on to the caller. Called again with the same folder and training, it
-    goes on from the last checkpoint.
+    kind: a line of `DETECTORS`, or "module:attribute" of a function that trains. tick: takes every event of the child:
+    a phase "starting" with its `pid` first, and where nothing new comes for a second the phase that it is in once
+    more; what it raises (a cancel) kills the child and goes on to the caller. Called again with the same folder and
+    training, it goes on from the last checkpoint.
 
     Raises:
         LabelLoomError: the training failed or its process died; the reason is told.

@@ -41,7 +41,8 @@ class Conv(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the convolved (N, C, H, W) maps; H and W even where the stride is 2."""
-        return super().forward(functional.pad(x, self.frame) if self.frame else x)
+        y: Tensor = super().forward(functional.pad(x, self.frame) if self.frame else x)
+        return y
 
 
 class Block(nn.Module):

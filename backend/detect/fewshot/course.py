@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from backend.core.errors import LabelLoomError
+from backend.detect.fewshot.net import TRUNK, Net
 from backend.detect.fewshot.recipe import Recipe
 
 Json = dict[str, Any]
@@ -20,7 +21,7 @@ _LAST = 0.02  # of the learning rate, in the end
 class Course:
     """A training under way. `net` holds the weights that are trained, `average` those that are kept."""
 
-    def __init__(self, net: nn.Module, trunk: str, recipe: Recipe) -> None:
+    def __init__(self, net: Net, recipe: Recipe) -> None:
         self.net, self.recipe = net, recipe
         self.step, self.end = 0, recipe.steps
         self.losses: list[float] = []
@@ -28,8 +29,8 @@ class Course:
         named = {name: weight for name, weight in net.named_parameters() if weight.requires_grad}
         self._named = named
         self.average = {name: weight.detach().clone() for name, weight in named.items()}
-        slow = [weight for name, weight in named.items() if name.startswith(trunk)]
-        fast = [weight for name, weight in named.items() if not name.startswith(trunk)]
+        slow = [weight for name, weight in named.items() if name.startswith(TRUNK)]
+        fast = [weight for name, weight in named.items() if not name.startswith(TRUNK)]
         groups = [{"params": fast, "base": recipe.rate}, {"params": slow, "base": recipe.trunk_rate}]
         self._optimizer = torch.optim.AdamW(groups, lr=recipe.rate, weight_decay=recipe.decay, foreach=False)
 
@@ -77,10 +78,6 @@ class Course:
         if len(means) > patience and min(means[-patience:]) > _GAIN * min(means[:-patience]):
             self._cool = self.step, self._share()
             self.end = self.step + _COOL
-
-    def averaged(self) -> dict[str, Tensor]:
-        """Return the weights that are kept, by name."""
-        return self.average
 
     def save(self, path: Path, what: str) -> None:
         """Write a checkpoint, whole or not at all. what: tells this training from others."""

@@ -6,7 +6,7 @@ that a project's own light augmentation is a few lines of its settings: {"vflip"
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 from backend.core.errors import UsageError
@@ -19,10 +19,11 @@ BATCH = 8
 class Recipe:
     """How to train.
 
-    steps: of BATCH views. views: how many are made and kept at once. rate, trunk_rate: learning rates of the head and of
-    the backbone's upper stages. average: how slowly the averaged weights, which are the ones kept, follow. patience:
-    steps without a lower loss after which training comes to its end (0: never before its last step). backbone: random
-    weights are only good for showing what pretrained ones are worth.
+    steps: of BATCH views. views: how many are made and kept at once. rate, trunk_rate: learning rates of the head and
+    of the backbone's upper stages. decay: of weights, a step. warm: steps until the rates are reached. average: how
+    slowly the averaged weights, which are the ones kept, follow. patience: steps without a lower loss after which
+    training comes to its end (0: never before its last step). backbone: random weights are only good for showing what
+    pretrained ones are worth.
     """
 
     steps: int = 300
@@ -34,7 +35,7 @@ class Recipe:
     average: float = 0.98
     patience: int = 100
     backbone: Literal["imagenet", "random"] = "imagenet"
-    look: Views = Views()
+    look: Views = field(default_factory=Views)
 
 
 def recipe(options: Mapping[str, Any], images: int, *, fast: bool) -> Recipe:

@@ -21,9 +21,9 @@ from torch import Tensor
 from backend.core.errors import ImageError, LabelLoomError, UsageError
 from backend.detect.base import Example, Report, Rgb, Runtime, Training
 from backend.detect.fewshot.backbone import Lite0, pretrained, untrained
-from backend.detect.fewshot.cache import Cache, fill, normalised, rounds
+from backend.detect.fewshot.cache import Cache, features, fill, normalised, rounds
 from backend.detect.fewshot.course import EVERY, Course
-from backend.detect.fewshot.export import export
+from backend.detect.fewshot.export import export, tidy
 from backend.detect.fewshot.net import SIZE, Net, Whole
 from backend.detect.fewshot.recipe import BATCH, Recipe, recipe
 from backend.detect.letterbox import GREY, letterbox
@@ -42,6 +42,7 @@ LAYOUT = Layout(
     mean=(1.0, 1.0, 1.0),
     pad=GREY,
 )
+_OUTPUTS = ("boxes", "scores")
 _LOOKS, _LOOKED = 3, 24  # how often the holdout is looked at on the way, and at how many of its images
 _CALIBRATION = 24  # images that the 8-bit ranges are set by
 
@@ -62,7 +63,7 @@ def train(training: Training, folder: Path, report: Report) -> ModelInfo:
     trunk = trunk.to(memory_format=torch.channels_last)
     net = Net(len(training.labels), trunk).to(memory_format=torch.channels_last)
     _warm_start(training, net, trunk, report)
-    course = Course(net, "trunk.", chosen)
+    course = Course(net, chosen)
     work = folder / WORK
     work.mkdir(parents=True, exist_ok=True)
     what = _digest(training)
@@ -117,12 +118,13 @@ def _run(training: Training, course: Course, trunk: Lite0, report: Report, save:
     looks = {round(course.end * part / _LOOKS) for part in range(1, _LOOKS + 1)}
     of = rounds(len(training.train), course.recipe.views)
     each = -(-course.recipe.steps // of)
+    lower = features(trunk, training.threads)
     cached: tuple[int, Cache] | None = None
     while course.step < course.end:
         number = course.step // each
         if cached is None or cached[0] != number:
             cached = None  # the old views go before the new ones come
-            cached = number, fill(trunk, training.train, course.recipe, (training.seed, number), report)
+            cached = number, fill(lower, training.train, course.recipe, (training.seed, number), report)
         loss = course.learn(_loss(course.net, cached[1], course.step, training.seed))
         report({"event": "step", "step": course.step, "of": course.end, "loss": loss})
         if course.step in looks or course.step == course.end:
@@ -131,7 +133,7 @@ def _run(training: Training, course: Course, trunk: Lite0, report: Report, save:
             save()
 
 
-def _loss(net: Any, cache: Cache, step: int, seed: int) -> Tensor:
+def _loss(net: Net, cache: Cache, step: int, seed: int) -> Tensor:
     """Return the loss of a step's batch; which views those are, only seed and step decide."""
     count = len(cache.targets)
     if not count:
@@ -142,8 +144,7 @@ def _loss(net: Any, cache: Cache, step: int, seed: int) -> Tensor:
         order = np.random.default_rng((seed, at // count)).permutation(count)
         places.append(int(order[at % count]))
     low = cache.low[places].float().contiguous(memory_format=torch.channels_last)
-    found: Tensor = net.loss(low, [cache.targets[place] for place in places])
-    return found
+    return net.loss(low, [cache.targets[place] for place in places])
 
 
 def _some(examples: Sequence[Example], count: int) -> list[Example]:
@@ -160,7 +161,7 @@ def _look(training: Training, course: Course, trunk: Lite0, report: Report) -> N
     info = ModelInfo(detector="fewshot", version="untitled", labels=training.labels, layout=LAYOUT)
     with TemporaryDirectory() as folder:
         path = Path(folder) / ONNX
-        export(_whole(training, course, trunk), path)
+        export(_whole(course, trunk), path, _OUTPUTS)
         detector = OnnxDetector(open_session(path, Runtime(threads=training.threads, device="cpu")), info, LAYOUT, path)
         found = [one for _, rgb in pairs for one in detector.predict([rgb])]
     metrics = evaluate(found, [example for example, _ in pairs], training.labels, resamples=0)
@@ -175,24 +176,23 @@ def _pixels(example: Example) -> Rgb | None:
         return None  # whoever judges by the whole holdout says so
 
 
-def _whole(training: Training, course: Course, trunk: Lite0) -> Whole:
+def _whole(course: Course, trunk: Lite0) -> Whole:
     """Return the network with the weights that are kept, beside the one that goes on learning."""
-    whole = Whole(trunk, Net(len(training.labels), trunk))
     net = deepcopy(course.net)
-    net.load_state_dict(course.average, strict=True)
-    whole.net = net
-    return whole.eval()
+    net.load_state_dict(course.average, strict=False)  # frozen weights have no average
+    return Whole(trunk, net).eval()
 
 
 def _write(training: Training, course: Course, trunk: Lite0, folder: Path, report: Report) -> None:
     """Write the model's files: what predicts, the same quantised, and the weights to go on from."""
-    whole = _whole(training, course, trunk)
+    whole = _whole(course, trunk)
     report({"event": "phase", "phase": "exporting", "done": 0, "of": 3})
     save_file({name: tensor.contiguous() for name, tensor in whole.state_dict().items()}, folder / WEIGHTS)
-    export(whole, folder / ONNX)
+    export(whole, folder / ONNX, _OUTPUTS)
+    tidy(folder / ONNX)
     report({"event": "phase", "phase": "exporting", "done": 1, "of": 3})
     pictures = (rgb for example in _some(training.train, _CALIBRATION) if (rgb := _pixels(example)) is not None)
-    samples = (normalised(letterbox(rgb, (SIZE, SIZE), GREY)[0][None]).numpy() for rgb in pictures)
+    samples = (normalised(letterbox(rgb, (SIZE, SIZE), GREY)[0][None]) for rgb in pictures)
     quantize(folder / ONNX, folder / INT8, "images", samples)
     report({"event": "phase", "phase": "exporting", "done": 3, "of": 3})
 

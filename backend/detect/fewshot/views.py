@@ -1,8 +1,8 @@
 """Augmented views of an image: what it might have looked like, on the canvas that the network sees.
 
 Light on purpose: other sizes and places, slightly squeezed, other light and colour, mirrored left to right. `Views`
-says how much; a project whose images have no up and down (microscopes, aerial photographs) may add `vflip`, and one with
-lettering or left and right hands may take `hflip` away. Pure numpy; nothing is drawn but from the given generator.
+says how much; a project whose images have no up and down (microscopes, aerial photographs) may add `vflip`, and one
+with lettering or left and right hands may take `hflip` away. Pure numpy; all that is drawn comes from the generator.
 """
 
 import math
@@ -23,10 +23,11 @@ Labels = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """How far views differ from the image. hflip, vflip: chance of each; scale: smallest and largest, 1 fits the canvas.
+    """How far views differ from the image.
 
-    squeeze: the aspect ratio changes by up to e to this power; light: brightness and contrast by up to this part;
-    colour: saturation; tint: each channel.
+    hflip, vflip: the chance of each. scale: the smallest and the largest; 1 fits the canvas. squeeze: the aspect ratio
+    changes by up to e to this power. light: brightness and contrast change by up to this part; colour: saturation;
+    tint: each channel.
     """
 
     hflip: float = 0.5
