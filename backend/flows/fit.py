@@ -4,10 +4,8 @@ The steps are durable: what was gathered and the trainer's checkpoints lie in `<
 published by one rename, so a run that was killed goes on, and one that is cancelled changes nothing that predicts.
 """
 
-import fcntl
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from backend.core.errors import Held, LabelLoomError, UsageError
+from backend.core.errors import UsageError
 from backend.core.progress import Progress
 from backend.detect import DETECTORS
 from backend.detect.base import Training
@@ -26,7 +24,7 @@ from backend.flows.fit_data import Gathered, check_enough, gather, remember
 from backend.flows.fit_events import Live, Tell
 from backend.flows.fit_judge import Rival, judge
 from backend.flows.fit_source import Source, slug
-from backend.flows.fit_state import State
+from backend.flows.fit_state import State, highest, locked, note_highest, room
 from backend.imaging.files import write_atomic
 from backend.settings import Settings
 from backend.store import models as table
@@ -128,7 +126,7 @@ def fit(
     engine = open_database(settings.database)
     kind, chosen = _detector(engine, source, options)
     work = _Work(source, options, kind, chosen, settings, engine, progress, tell)
-    with _room(), _locked(settings.models_dir, work.prefix):
+    with room(), locked(settings.models_dir, work.prefix):
         folder = _finished(work) or _train(work, trainer or _in_child)
         return _enter(work, folder)
 
@@ -150,31 +148,6 @@ def _detector(engine: sa.Engine, source: Source, options: FitOptions) -> tuple[s
     if options.settings is not None:
         return kind, options.settings
     return kind, given if kind == chosen else {}
-
-
-@contextmanager
-def _locked(folder: Path, prefix: str) -> Iterator[None]:
-    """Keep others from training the same meanwhile; the lock goes with the process."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / f".{prefix}.lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            msg = f"{prefix} is being trained by another process"
-            raise Held(msg, fix="wait for it, or stop it") from error
-        yield
-
-
-@contextmanager
-def _room() -> Iterator[None]:
-    """Say what it means when the disk refuses: whatever predicted before still does."""
-    try:
-        yield
-    except OSError as error:
-        named = f" ({error.filename})" if error.filename else ""
-        msg = f"the model cannot be written: {error.strerror or error}{named}"
-        fix = "free some space, or make the folder writable, and train again; the model before it stays in use"
-        raise LabelLoomError(msg, fix=fix) from error
 
 
 def _finished(work: _Work) -> Path | None:
@@ -216,14 +189,19 @@ def _train(work: _Work, trainer: Trainer) -> Path:
     _beside(state.folder, info, gathered)
     write_model(state.folder, info)
     publish(state.folder, target)
+    if options.out is None:
+        note_highest(work.settings.models_dir, work.prefix, target.name)
     state.end()
     return target
 
 
 def _target(work: _Work) -> Path:
     if work.options.out is None:
-        number = max(models.versions_of(work.settings, work.engine, work.prefix), default=0) + 1
-        return work.settings.models_dir / f"{work.prefix}-v{number}"
+        there = max(models.versions_of(work.settings, work.engine, work.prefix), default=0)
+        return (
+            work.settings.models_dir
+            / f"{work.prefix}-v{max(there, highest(work.settings.models_dir, work.prefix)) + 1}"
+        )
     out = work.options.out.absolute()
     if out.exists() or table.get_model(work.engine, slug(out.name)) is not None:
         what = out if out.exists() else f"a model {slug(out.name)}"

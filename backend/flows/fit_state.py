@@ -1,11 +1,15 @@
-"""What an unfinished training keeps beside its checkpoints, so that it goes on with what it began with."""
+"""What an unfinished training keeps beside its checkpoints, so that it goes on with what it began with; its lock."""
 
+import fcntl
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from backend.core.errors import Held, LabelLoomError
 from backend.detect.base import Example
 from backend.flows.fit_data import Gathered
 from backend.imaging.files import write_atomic
@@ -72,3 +76,52 @@ def from_json(data: Json) -> Gathered:
 def _example(row: Json) -> Example:
     boxes = tuple((x0, y0, x1, y1) for x0, y0, x1, y1 in row["boxes"])
     return Example(**{**row, "boxes": boxes, "labels": tuple(row["labels"]), "tags": tuple(row["tags"])})
+
+
+def _lock(folder: Path, prefix: str) -> Path:
+    """Return the file that is locked during a training, and holds the highest version number."""
+    return folder / f".{prefix}.lock"
+
+
+@contextmanager
+def locked(folder: Path, prefix: str) -> Iterator[None]:
+    """Keep others from training the same meanwhile; the lock goes with the process.
+
+    Raises:
+        Held: another process trains the same.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with _lock(folder, prefix).open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            msg = f"{prefix} is being trained by another process"
+            raise Held(msg, fix="wait for it, or stop it") from error
+        yield
+
+
+@contextmanager
+def room() -> Iterator[None]:
+    """Say what it means when the disk refuses: whatever predicted before still does.
+
+    Raises:
+        LabelLoomError: in place of an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        named = f" ({error.filename})" if error.filename else ""
+        msg = f"the model cannot be written: {error.strerror or error}{named}"
+        fix = "free some space, or make the folder writable, and train again; the model before it stays in use"
+        raise LabelLoomError(msg, fix=fix) from error
+
+
+def highest(folder: Path, prefix: str) -> int:
+    """Return the highest number ever given: tasks may still hold predictions of a version that was removed."""
+    noted = _lock(folder, prefix).read_text()
+    return int(noted) if noted.isdecimal() else 0
+
+
+def note_highest(folder: Path, prefix: str, version: str) -> None:
+    """Remember that this version's number was given."""
+    _lock(folder, prefix).write_text(version.rpartition("-v")[2])

@@ -143,6 +143,12 @@ def _result(result: Json) -> str:
         parts.append(f"dataset {dataset}")
     if result.get("sheet"):
         parts.append(f"a sheet of {result['images']} images")
+    if model := result.get("model"):
+        used = "" if "promoted" not in result else ", in use now" if result["promoted"] else ", not in use"
+        parts.append(f"model {model}{used}")
+    counts = (result.get("predict") or result).get("counts") or {}
+    if "predicted" in counts:
+        parts.append(f"{counts['predicted']} tasks pre-labelled")
     if skipped := len(result.get("skipped") or ()):
         parts.append(f"{skipped} skipped")
     return "; ".join(parts) or "nothing to tell"

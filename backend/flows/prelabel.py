@@ -10,14 +10,13 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-import sqlalchemy as sa
-
-from backend.core.errors import UsageError
+from backend.core.errors import LabelLoomError, UsageError
 from backend.core.progress import Progress
 from backend.flows import models
 from backend.flows.fit_events import Tell
 from backend.flows.label_studio_connection import connect, find_project, translated
 from backend.flows.ml_answers import Answer
+from backend.flows.ml_versions import UNTRAINED, is_ours
 from backend.flows.predictor import Predictor
 from backend.settings import Settings
 from backend.store import models as table
@@ -29,6 +28,7 @@ from connectors.label_studio_predictions import delete_prediction, import_predic
 
 Json = dict[str, Any]
 
+MANY = 5  # tasks that all fail in the same way: it is the model
 BATCH = 50  # tasks: some seconds of a detector, and as much as is done again after a kill
 _EMPTY = {
     "conjunction": "and",
@@ -83,35 +83,26 @@ def prelabel(
     """
     settings, progress = tools
     engine = open_database(settings.database)
-    row = _model(engine, project, model)
+    row = models.find(engine, model) if model is not None else table.current_model(engine, project)
+    predictor = Predictor(settings, engine)
+    version = row.version if row else predictor.version(project)
+    if version.startswith(UNTRAINED):
+        msg = f"nothing predicts in project {project} yet ({version})"
+        raise UsageError(msg, fix=f"`labelloom fit --project {project}`, or name a model with --model")
     with translated():
         client = connect(settings)
         found = find_project(client, project)
-        answer = answerer or _predictor(Predictor(settings, engine), found, row)
-        report = PrelabelReport(project, row.version)
+        answer = answerer or _asking(predictor, found, row)
+        report = PrelabelReport(project, version)
         ids = client.task_ids(project, filters=_EMPTY)
         report.tasks = len(ids)
-        _Run(client, found, _ours(engine, row.version), answer, report).go(ids, progress)
-    tell(f"pre-labelled {report.predicted} tasks with {row.version}: {report.regions} regions")
+        known = {one.version for one in table.list_models(engine)}
+        _Run(client, found, known, answer, report).go(ids, progress)
+    tell(f"pre-labelled {report.predicted} tasks with {version}: {report.regions} regions")
     return report
 
 
-def _model(engine: sa.Engine, project: int, version: str | None) -> ModelRow:
-    if version is not None:
-        return models.find(engine, version)
-    row = table.current_model(engine, project)
-    if row is None:
-        msg = f"no model was trained for project {project} yet"
-        raise UsageError(msg, fix=f"`labelloom fit --project {project}`, or name a model with --model")
-    return row
-
-
-def _ours(engine: sa.Engine, version: str) -> set[str]:
-    """Return the versions whose predictions are ours to replace."""
-    return {row.version for row in table.list_models(engine)} | {version}
-
-
-def _predictor(predictor: Predictor, project: Project, row: ModelRow) -> Answerer:
+def _asking(predictor: Predictor, project: Project, row: ModelRow | None) -> Answerer:
     def answer(tasks: Sequence[Json]) -> list[Answer]:
         return predictor.answers(project.id, tasks, project.label_config, patience=math.inf, model=row)
 
@@ -120,9 +111,11 @@ def _predictor(predictor: Predictor, project: Project, row: ModelRow) -> Answere
 
 @dataclass(slots=True)
 class _Run:
+    """known: versions of our models, whose predictions are ours to replace."""
+
     client: LabelStudio
     project: Project
-    ours: set[str]
+    known: set[str]
     answer: Answerer
     report: PrelabelReport
 
@@ -140,8 +133,9 @@ class _Run:
         wanted = [task for task in tasks if self._wanted(task)]
         if not wanted:
             return
-        new = []
-        for task, answer in zip(wanted, self.answer(wanted), strict=True):
+        answers, new = self.answer(wanted), []
+        _check_hope(answers)
+        for task, answer in zip(wanted, answers, strict=True):
             if answer.prediction is None:
                 self.report.skipped.append((f"task {task['id']}", answer.reason))
                 continue
@@ -161,7 +155,8 @@ class _Run:
 
     def _clear(self, task: Json) -> None:
         for one in task.get("predictions") or ():
-            if one.get("model_version") in self.ours - {self.report.version}:
+            version = str(one.get("model_version") or "")
+            if version != self.report.version and is_ours(version, self.known):
                 delete_prediction(self.client, one["id"])
                 self.report.replaced += 1
 
@@ -181,6 +176,18 @@ class _Run:
             return
         self.report.predicted += len(new)
         self.report.regions += sum(len(one["result"]) for one in new)
+
+
+def _check_hope(answers: Sequence[Answer]) -> None:
+    """Stop where the next batch would fail for the same reason.
+
+    Raises:
+        LabelLoomError: the project's config does not suit the model, or the model fails on every image.
+    """
+    kinds, reasons = {one.kind for one in answers}, {one.reason for one in answers}
+    every = kinds == {"model"} and len(reasons) == 1 and len(answers) >= MANY
+    if every or kinds <= {"config", "untrained"}:
+        raise LabelLoomError(reasons.pop(), fix="see `labelloom models list`; roll back, or train again")
 
 
 def _parts(ids: list[int]) -> Iterator[list[int]]:

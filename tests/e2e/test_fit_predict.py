@@ -81,7 +81,7 @@ def predictions(ls: LabelStudio, project: int) -> dict[int, list[tuple[str, int]
 def test_what_was_learned_arrives_on_tasks_that_nobody_annotated_and_nowhere_else(
     ls: LabelStudio, project: int, settings: Settings
 ):
-    with pytest.raises(UsageError, match="no model was trained"):
+    with pytest.raises(UsageError, match="nothing predicts in project"):
         prelabel(project, None, (settings, Silent()))
     before = {task["id"]: task["annotations"] for task in ls.tasks(project)}
     first = train(project, settings)
@@ -152,7 +152,7 @@ def test_a_run_that_is_stopped_or_dies_at_any_moment_goes_on_without_doubling(
         return real(tasks)
 
     second = train(project, settings)
-    real = flow._predictor(flow.Predictor(settings, open_database(settings.database)), ls.project(project),
+    real = flow._asking(flow.Predictor(settings, open_database(settings.database)), ls.project(project),
                            table.get_model(open_database(settings.database), second.version))  # fmt: skip
     report = prelabel(project, second.version, (settings, Silent()), answerer=refuses)
     assert "was deleted meanwhile" in dict(report.skipped).values() and report.predicted >= 2

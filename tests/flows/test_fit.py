@@ -284,6 +284,15 @@ def test_a_run_goes_on_with_what_it_began_with_and_a_repeat_of_a_finished_one_do
     assert run(project(folder), settings, afresh, run="job3").version == "fewshot-p7-v2"
 
 
+def test_the_number_of_a_removed_version_is_not_given_again(tmp_path, settings):
+    source = project(make_dataset(tmp_path / "p", range(20)))
+    engine = open_database(settings.database)
+    run(source, settings)
+    second = run(source, settings)
+    assert models.remove(engine, settings, second.version)  # tasks in Label Studio may still hold its boxes
+    assert run(source, settings).version == "fewshot-p7-v3"
+
+
 def test_the_same_is_not_trained_twice_at_once(tmp_path, settings):
     source = project(make_dataset(tmp_path / "p", range(20)))
 
