@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from backend.core.errors import LabelLoomError
+from backend.core.errors import LabelLoomError, UsageError
 from backend.flows.connect import own_url
 from backend.flows.control_project import Control, make_control, page, remembered
 from backend.flows.jobs import Jobs
@@ -125,6 +125,7 @@ def read_order(project: int, user: str, result: list[Json]) -> Order:
     """Return the order that a filled-in form is.
 
     Raises:
+        UsageError: no recipe was chosen.
         pydantic.ValidationError: something in it is invalid.
     """
     entered = {part["from_name"]: part["value"] for part in result if "from_name" in part}
@@ -134,13 +135,17 @@ def read_order(project: int, user: str, result: list[Json]) -> Order:
         return value[0] if isinstance(value, list) and value else value
 
     recipe, title = first("recipe", "choices"), str(first("title", "text") or "").strip()
+    do = first("do", "choices") or "preview"
+    if recipe is None and do != "train":
+        msg = "choose a recipe"
+        raise UsageError(msg)
     found = {
         "project": project,
         "user": user,
         "recipe": None if recipe == ORIGINALS else recipe,
         "variants": first("variants", "number"),
         "title": title or None,
-        "do": first("do", "choices") or "preview",
+        "do": do,
     }
     return Order.model_validate(found)
 

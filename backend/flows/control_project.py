@@ -74,6 +74,8 @@ def make_control(settings: Settings) -> Made:
         projects = list(client.projects())
         mine = [project for project in projects if MARK in project.description]
         project = min(mine, key=lambda one: one.id) if mine else _create(client, projects)
+        if project.label_config.strip() != _form_config().strip():  # made by an earlier version
+            client.request("PATCH", f"api/projects/{project.id}/", json={"label_config": _form_config()})
         added, tasks = sync(client, project.id, projects, settings)
     path = settings.data_dir / "control.json"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -82,10 +84,14 @@ def make_control(settings: Settings) -> Made:
 
 
 def _create(client: LabelStudio, projects: list[Project]) -> Project:
-    config = (files("label_config") / "control.xml").read_text(encoding="utf-8")
-    project = client.create_project(free_title(TITLE, {one.title for one in projects}), ABOUT, config)
+    title = free_title(TITLE, {one.title for one in projects})
+    project = client.create_project(title, ABOUT, _form_config())
     client.create_view(project.id, TAB)
     return project
+
+
+def _form_config() -> str:
+    return (files("label_config") / "control.xml").read_text(encoding="utf-8")
 
 
 def sync(client: LabelStudio, control: int, projects: list[Project], settings: Settings) -> tuple[int, int]:

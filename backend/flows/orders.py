@@ -47,7 +47,7 @@ class Order(BaseModel):
     recipe: str | None = Field(None, max_length=100)
     variants: int | None = Field(None, ge=0, le=1000)
     title: str | None = Field(None, min_length=3, max_length=50)
-    do: Literal["export", "preview"] = "export"
+    do: Literal["export", "preview", "train"] = "export"
 
 
 def allowed_emails(settings: Settings) -> tuple[str, ...]:
@@ -90,6 +90,8 @@ def job_of(order: Order, settings: Settings) -> tuple[str, Json]:
     Raises:
         UsageError: the recipe is unknown or invalid.
     """
+    if order.do == "train":  # from all annotations, whatever is selected; then the others are pre-labelled
+        return "fit", {"project": order.project, "predict": True}
     params: Json = {"project": order.project, "recipe": _recipe(order, settings)}
     if not order.selection.all:
         params["tasks"] = order.selection.included

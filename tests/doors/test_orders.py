@@ -12,6 +12,7 @@ from backend.core.errors import UsageError
 from backend.core.progress import Silent
 from backend.flows.chosen import Chosen
 from backend.flows.connect import action_environment, action_text, announce, install_action, link_project, with_link
+from backend.flows.control import read_order
 from backend.flows.jobs import check_params
 from backend.flows.label_studio_source import open_project
 from backend.flows.orders import NotAllowed, Order, check_allowed, job_of
@@ -49,6 +50,18 @@ def test_an_order_becomes_a_job_that_jobs_take(settings: Settings) -> None:
     check_params(*sheet)
     with pytest.raises(UsageError, match="no recipe file 'nothing'"):
         job_of(order(recipe="nothing"), settings)
+
+
+def test_an_order_to_train_needs_no_recipe_and_pre_labels_afterwards(settings: Settings) -> None:
+    def chosen(name: str, value: str) -> dict[str, object]:
+        return {"from_name": name, "to_name": "status", "type": "choices", "value": {"choices": [value]}}
+
+    given = read_order(7, "me@example.org", [chosen("do", "train")])
+    kind, params = job_of(given, settings)
+    assert (kind, params) == ("fit", {"project": 7, "predict": True})
+    check_params(kind, params)
+    with pytest.raises(UsageError, match="choose a recipe"):
+        read_order(7, "me@example.org", [chosen("do", "export")])
 
 
 def test_only_those_on_the_list_may_order(settings: Settings) -> None:
