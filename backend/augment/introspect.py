@@ -51,7 +51,8 @@ def installed() -> frozenset[str]:
         for name, value in vars(albumentations).items()
         if inspect.isclass(value) and issubclass(value, albumentations.BasicTransform) and hasattr(value, "_targets")
     }
-    return frozenset(found - {"ImageOnlyTransform", "DualTransform", "Transform3D"})
+    # the last two are only there beside torch, and give its tensors, not pictures
+    return frozenset(found - {"ImageOnlyTransform", "DualTransform", "Transform3D", "ToTensorV2", "ToTensor3D"})
 
 
 def _parameters(name: str, transform: Any) -> Iterator[Parameter]:

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from quick_cli import labelloom
+
 from connectors.label_studio import LabelStudio
 
 LABELLOOM = Path(sys.executable).with_name("labelloom")
@@ -43,7 +45,6 @@ class Shell:
         return subprocess.Popen(command, env=self.environment | environment, stdout=pipe, stderr=pipe, text=True)
 
     def __call__(self, *arguments: object, code: int = 0, **environment: str) -> Any:
-        process = self.start(*arguments, "--json", **environment)
-        out, err = process.communicate(timeout=240)
-        assert process.returncode == code, f"{arguments}: exit {process.returncode}\n{err}\n{out}"
-        return json.loads(out)
+        ended = labelloom([*map(str, arguments), "--json"], self.environment | environment)
+        assert ended.code == code, f"{arguments}: exit {ended.code}\n{ended.err}\n{ended.out}"
+        return json.loads(ended.out)
