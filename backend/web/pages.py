@@ -1,4 +1,4 @@
-"""The pages: projects, one export, jobs; and logging in. They show what the API says, so most is in `static/`."""
+"""The pages: projects, one export, models, jobs; and logging in. They show what the API says, so most is in `static/`."""
 
 import secrets
 from hmac import compare_digest
@@ -7,6 +7,7 @@ from typing import Any
 from flask import Blueprint, Response, g, make_response, redirect, render_template, request
 
 from backend.core.recipe import FORMATS
+from backend.detect import DETECTORS
 from backend.flows.access import close_session, open_session
 from backend.web.problems import Problem
 from backend.web.security import COOKIE, own_auth, own_page, set_cookie
@@ -38,6 +39,12 @@ def projects() -> str:
 def export() -> str:
     """Show the form of one export; ?project= and ?tasks= fill it in."""
     return render_template("export.html", formats=FORMATS)
+
+
+@routes.get("/models")
+def models() -> str:
+    """Show a project's models; ?project= chooses it."""
+    return render_template("models.html", detectors=DETECTORS.values())
 
 
 @routes.get("/jobs")

@@ -14,6 +14,8 @@ function card(project) {
   part.share.setAttribute("aria-label", `finished tasks of ${project.title}`);
   part.export.href = `/export?project=${project.id}`;
   part.export.setAttribute("aria-label", `Augment and export ${project.title}`);
+  part.model.href = `/models?project=${project.id}`;
+  part.model.setAttribute("aria-label", `Model of ${project.title}`);
   part.open.href = project.link;
   part.open.setAttribute("aria-label", `Open ${project.title} in Label Studio`);
   return element;
