@@ -95,8 +95,12 @@ class MLBackend:
         version = self._ask("POST", "setup", body, self._timeouts.setup).get("model_version")
         return str(version) if version not in (None, "") else None
 
-    def predict(self, project: str, label_config: str, tasks: Sequence[Json]) -> list[Json]:
+    def predict(
+        self, project: str, label_config: str, tasks: Sequence[Json], *, context: Json | None = None
+    ) -> list[Json]:
         """Return the prediction for each task, in order: {"result": [...], "score": number or None, ...}.
+
+        context: what a smart tool has just drawn on the only task, as Label Studio tells it.
 
         Raises:
             ConnectorError: it does not answer, refuses, or its answer is not one prediction a task.
@@ -105,7 +109,7 @@ class MLBackend:
             "tasks": list(tasks),
             "project": project,
             "label_config": label_config,
-            "params": {"login": None, "password": None, "context": None},
+            "params": {"login": None, "password": None, "context": context},
         }
         results = self._ask("POST", "predict", body, self._timeouts.predict).get("results")
         if not isinstance(results, list) or len(results) != len(tasks):

@@ -15,8 +15,10 @@ UNTRAINED = "untrained"
 _OURS = re.compile(rf"({'|'.join(DETECTORS)})-p\d+-v\d+")
 
 
-def untrained(detector: str, _options: Mapping[str, Any]) -> str:
+def untrained(detector: str, options: Mapping[str, Any]) -> str:
     """Return what stands in place of a model's version in a project that has no model yet, and why."""
+    if detector == "proxy":
+        return f"proxy: what the ML backend at {options.get('url') or '(no url given)'} says"
     kind = DETECTORS.get(detector)
     if kind is not None and kind.trains is None:
         return f"{UNTRAINED}: no model was given to the detector {detector}"

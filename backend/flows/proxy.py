@@ -43,8 +43,8 @@ class ProxyOptions(BaseModel):
     timeout: float = Field(100, gt=0, le=3600)
 
 
-def open_backend(options: Mapping[str, Any]) -> MLBackend:
-    """Return the ML backend that a project's options name; nothing is asked yet.
+def open_backend(options: Mapping[str, Any], *, setup: float | None = None) -> MLBackend:
+    """Return the ML backend that a project's options name; nothing is asked yet. setup: seconds for its version.
 
     Raises:
         UsageError: an option is missing, unknown, or not what it must be.
@@ -63,7 +63,7 @@ def open_backend(options: Mapping[str, Any]) -> MLBackend:
             login,
             hostname=wanted.hostname,
             token=wanted.token,
-            timeouts=Timeouts(predict=wanted.timeout),
+            timeouts=Timeouts(predict=wanted.timeout, **({"setup": setup} if setup else {})),
         )
 
 

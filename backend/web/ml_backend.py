@@ -13,6 +13,7 @@ from typing import Any
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from backend.flows.ml_serve import Asked, Serving
 from backend.flows.predictor import Predictor
 from backend.jobs.queue import Busy
 from backend.web.ml_auth import Doorkeeper
@@ -31,31 +32,30 @@ class Backend:
     def __init__(self, services: Callable[[], Services], predictor: Predictor | None = None) -> None:
         self._services = services
         self._lock = threading.Lock()
-        self._predictor = predictor
+        self._serving = Serving(predictor) if predictor else None
         self.door = Doorkeeper(lambda: services().engine)
         self.metrics = MlMetrics()
 
     @property
-    def predictor(self) -> Predictor:
-        """The one that predicts, made at first use."""
+    def serving(self) -> Serving:
+        """What answers, made at first use."""
         services = self._services()
         engine = services.engine
         with self._lock:
-            if self._predictor is None:
-                self._predictor = Predictor(services.settings, engine)
-            return self._predictor
+            if self._serving is None:
+                self._serving = Serving(Predictor(services.settings, engine))
+            return self._serving
 
     def predict(self, body: Json) -> list[Any]:
         """Return the results for a request, and count them."""
         begin = time.perf_counter()
-        project, tasks, context = _project(body), _tasks(body), _context(body)
-        config = str(body.get("label_config") or "")
+        asked, tasks, context = _asked(body, "label_config"), _tasks(body), _context(body)
         results: list[Any]
         if context is not None and len(tasks) == 1:
-            drawn, answer = self.predictor.smart(project, tasks[0], config, context)
+            drawn, answer = self.serving.smart(asked, tasks[0], context)
             answers, results, what = [answer], [drawn], "interactive"
         else:
-            answers = self.predictor.answers(project, tasks, config)
+            answers = self.serving.answers(asked, tasks)
             results, what = [answer.to_json() for answer in answers], "task" if len(tasks) == 1 else "batch"
         self.metrics.count(answers, what, time.perf_counter() - begin)
         return results
@@ -86,9 +86,8 @@ def ml_backend(services: Callable[[], Services], predictor: Predictor | None = N
         """Tell which model predicts in the project."""
         with answered():
             speaker, body = backend.door.admit(), _body()
-            project = _project(body)
-            speaker.may(project)
-            return {"model_version": backend.predictor.version(project)}
+            speaker.may(_project(body))
+            return {"model_version": backend.serving.version(_asked(body, "schema"))}
 
     @blueprint.post("/predict")
     @own_auth
@@ -116,7 +115,7 @@ def ml_backend(services: Callable[[], Services], predictor: Predictor | None = N
     def versions() -> Any:
         """Return the versions there are, the one that predicts now first."""
         with answered():
-            return {"versions": backend.predictor.versions(backend.door.admit().project)}
+            return {"versions": backend.serving.versions(backend.door.admit().project)}
 
     @blueprint.get("/metrics")
     @own_auth
@@ -148,6 +147,10 @@ def _project(body: Json) -> int:
     if not (number.isascii() and number.isdigit() and len(number) < 10):
         raise Problem(400, "the request names no project", fix="this address is for Label Studio's ML backend requests")
     return int(number)
+
+
+def _asked(body: Json, config: str) -> Asked:
+    return Asked(_project(body), str(body["project"]), str(body.get(config) or ""))
 
 
 def _context(body: Json) -> Json | None:
