@@ -58,8 +58,8 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the block's maps."""
-        y = functional.relu6(self.expand(x)) if self.expand is not None else x
-        y = self.project(functional.relu6(self.depthwise(y)))
+        wide = functional.relu6(self.expand(x)) if self.expand is not None else x
+        y: Tensor = self.project(functional.relu6(self.depthwise(wide)))
         return x + y if self.residual else y
 
 

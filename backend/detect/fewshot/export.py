@@ -1,5 +1,6 @@
 """A network as ONNX, and the tidying that makes it faster."""
 
+import warnings
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -29,16 +30,18 @@ def export(net: nn.Module, path: Path, outputs: tuple[str, ...]) -> None:
     """Write a network that takes `images` (N, 3, SIZE, SIZE), normalised, and gives the named outputs (N, ...)."""
     net.eval()  # the exporter gives a network back in the mode it found it in
     names = ["images", *outputs]
-    torch.onnx.export(
-        net,
-        (torch.zeros(1, 3, SIZE, SIZE),),
-        str(path),
-        input_names=names[:1],
-        output_names=names[1:],
-        dynamic_axes={name: {0: "n"} for name in names},
-        opset_version=_OPSET,
-        dynamo=False,
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it warns of itself being old, and of what `tidy` folds
+        torch.onnx.export(
+            net,
+            (torch.zeros(1, 3, SIZE, SIZE),),
+            str(path),
+            input_names=names[:1],
+            output_names=names[1:],
+            dynamic_axes={name: {0: "n"} for name in names},
+            opset_version=_OPSET,
+            dynamo=False,
+        )
 
 
 def tidy(path: Path) -> None:

@@ -26,7 +26,7 @@ class Recipe:
     pretrained ones are worth.
     """
 
-    steps: int = 300
+    steps: int = 260
     views: int = 600
     rate: float = 1.5e-3
     trunk_rate: float = 2e-4
@@ -44,8 +44,8 @@ def recipe(options: Mapping[str, Any], images: int, *, fast: bool) -> Recipe:
     Raises:
         UsageError: an option that is none, or a value that cannot be.
     """
-    steps = 200 if images < 100 else min(1200, max(300, images))
-    chosen = Recipe(steps=120, views=320) if fast else Recipe(steps=steps)
+    steps = 180 if images < 100 else min(1200, max(260, images))
+    chosen = Recipe(steps=90, views=300) if fast else Recipe(steps=steps)
     ours, looks = ({f.name for f in fields(kind)} - {"look"} for kind in (Recipe, Views))
     unknown = sorted(set(options) - ours - looks)
     if unknown:
