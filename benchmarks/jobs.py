@@ -37,8 +37,8 @@ def run(scale: Scale) -> Section:
         last = list(databases)[-1]
         one, two = _scaling(folder / "scaling", databases[last]("scaling"), images, scale.pairs)
         found.append(Ratio(f"two workers ({last})", "one worker", _over(one, two), ">= 1.7"))
-        for name, database in databases.items():
-            kills = KILLS if scale.images is None else 1
+        kills, chosen = (KILLS, databases) if scale.images is None else (1, {last: databases[last]})
+        for name, database in chosen.items():
             told.append(_kills(folder / name, database(f"kills-{name.lower()}"), name, images, kills))
     return Section("Workers", BEFORE.format(images=images), tuple(found), "\n".join(f"- {line}" for line in told))
 

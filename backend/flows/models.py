@@ -17,6 +17,7 @@ from backend.store.models import ModelRow, Promotion
 Json = dict[str, Any]
 
 _BACK = "rolled back from "
+_SHOWN = ("ap", "ap_ci", "ap50", "ap50_ci", "accuracy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +37,7 @@ class Known:
             "detector": row.detector,
             "folder": str(row.folder),
             "created": row.created.isoformat(),
-            "metrics": {
-                name: row.metrics.get(name) for name in ("ap", "ap50", "accuracy") if name in row.metrics
-            },
+            "metrics": {name: row.metrics[name] for name in _SHOWN if name in row.metrics},
             "note": row.note,
             "predicts_in": list(self.predicts_in),
             "there": self.there,

@@ -55,7 +55,7 @@ class ModelItem(BaseModel):
     project: int | None
     detector: str
     created: datetime
-    metrics: dict[str, float | None]
+    metrics: dict[str, float | list[float] | None]
     note: str | None
     predicts_in: list[int]
     there: bool

@@ -1,4 +1,4 @@
-"""The pages: projects, one export, models, jobs; and logging in. They show what the API says, so most is in `static/`."""
+"""The pages: projects, one export, models, jobs; and logging in. They show what the API says: most is in `static/`."""
 
 import secrets
 from hmac import compare_digest

@@ -1,17 +1,29 @@
 """An app of its own for each test, with a token and a browser session."""
 
 import logging
+import os
+import shutil
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from flask.testing import FlaskClient
 from web_parts import Browser, log_in
+from werkzeug.serving import make_server
 
 from backend.flows.access import create_token, login_link
 from backend.settings import Settings
 from backend.web.app import create_app
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+_QUIET = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-sync"
+_WORK = "from backend.settings import load_settings; from backend.flows.work import work; work(load_settings())"
 
 
 @pytest.fixture
@@ -50,3 +62,66 @@ def client(app: Any, token: str) -> FlaskClient:
 @pytest.fixture
 def browser(app: Any, settings: Settings) -> Browser:
     return log_in(app.test_client(), login_link(settings, "admin@example.org"))
+
+
+@pytest.fixture
+def server(settings: Settings) -> Iterator[str]:
+    """The address of a running server."""
+    made = make_server("127.0.0.1", 0, create_app(settings), threaded=True)
+    settings.base_url = f"http://127.0.0.1:{made.server_port}"
+    thread = threading.Thread(target=made.serve_forever)
+    thread.start()
+    yield settings.base_url
+    made.shutdown()
+    thread.join()
+    made.server_close()
+
+
+@pytest.fixture
+def worker(settings: Settings) -> Iterator[None]:
+    """A worker process on the same data folder."""
+    key = settings.label_studio_api_key.get_secret_value() if settings.label_studio_api_key else ""
+    environment = os.environ | {
+        "LABELLOOM_DATA_DIR": str(settings.data_dir),
+        "LABELLOOM_CACHE_DIR": str(settings.cache_dir),
+        **(
+            {"LABEL_STUDIO_URL": settings.label_studio_url, "LABEL_STUDIO_API_KEY": key}
+            if settings.label_studio_url
+            else {}
+        ),
+    }
+    process = subprocess.Popen([sys.executable, "-c", _WORK], env=environment, cwd=Path(__file__).parents[2])
+    yield
+    process.terminate()
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def page(server: str, settings: Settings) -> Iterator["Page"]:
+    """A page that is logged in, and that must not have broken anything by the end."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("chromium is not installed (apt-get install chromium)")
+    from playwright.sync_api import sync_playwright
+
+    wrong: list[str] = []
+
+    def heard(message: Any) -> None:
+        if message.type == "error" and "Failed to load resource" not in message.text:
+            wrong.append(message.text)
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=_QUIET.split())
+        page = browser.new_page(viewport={"width": 1200, "height": 900})
+        page.on("console", heard)
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.goto(login_link(settings, "admin@example.org"))
+        page.wait_for_selector("text=Projects in Label Studio")
+        assert "#" not in page.url
+        yield page
+        browser.close()
+    assert not wrong

@@ -1,23 +1,16 @@
 """The three pages in headless Chromium, against a real server and a real worker process."""
 
-import os
 import re
-import shutil
-import subprocess
-import sys
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from pydantic import SecretStr
-from web_parts import picture, yolo_files, zipped
-from werkzeug.serving import make_server
+from web_parts import picture, shot, yolo_files, zipped
 
 from backend.flows.access import login_link
 from backend.settings import Settings
-from backend.web.app import create_app
 from connectors.label_studio import LabelStudio
 from connectors.label_studio_server import Account
 
@@ -26,85 +19,11 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(180)]
 
-_QUIET = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-sync"
-_WORK = "from backend.settings import load_settings; from backend.flows.work import work; work(load_settings())"
-
-
-@pytest.fixture
-def server(settings: Settings) -> Iterator[str]:
-    """The address of a running server."""
-    made = make_server("127.0.0.1", 0, create_app(settings), threaded=True)
-    settings.base_url = f"http://127.0.0.1:{made.server_port}"
-    thread = threading.Thread(target=made.serve_forever)
-    thread.start()
-    yield settings.base_url
-    made.shutdown()
-    thread.join()
-    made.server_close()
-
-
-@pytest.fixture
-def worker(settings: Settings) -> Iterator[None]:
-    """A worker process on the same data folder."""
-    key = settings.label_studio_api_key.get_secret_value() if settings.label_studio_api_key else ""
-    environment = os.environ | {
-        "LABELLOOM_DATA_DIR": str(settings.data_dir),
-        "LABELLOOM_CACHE_DIR": str(settings.cache_dir),
-        **(
-            {"LABEL_STUDIO_URL": settings.label_studio_url, "LABEL_STUDIO_API_KEY": key}
-            if settings.label_studio_url
-            else {}
-        ),
-    }
-    process = subprocess.Popen([sys.executable, "-c", _WORK], env=environment, cwd=Path(__file__).parents[2])
-    yield
-    process.terminate()
-    try:
-        process.wait(20)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
-@pytest.fixture
-def page(server: str, settings: Settings) -> Iterator["Page"]:
-    """A page that is logged in, and that must not have broken anything by the end."""
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("chromium is not installed (apt-get install chromium)")
-    from playwright.sync_api import sync_playwright
-
-    wrong: list[str] = []
-
-    def heard(message: Any) -> None:
-        if message.type == "error" and "Failed to load resource" not in message.text:
-            wrong.append(message.text)
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=_QUIET.split())
-        page = browser.new_page(viewport={"width": 1200, "height": 900})
-        page.on("console", heard)
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.goto(login_link(settings, "admin@example.org"))
-        page.wait_for_selector("text=Projects in Label Studio")
-        assert "#" not in page.url
-        yield page
-        browser.close()
-    assert not wrong
-
-
-def _shot(page: "Page", name: str) -> None:
-    """Keep a picture of the page where LABELLOOM_TEST_SHOTS names a folder."""
-    folder = os.environ.get("LABELLOOM_TEST_SHOTS")
-    if folder:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=f"{folder}/{name}.png", full_page=True)
-
 
 def test_an_admin_previews_runs_and_sees_it_finish(page: "Page", server: str, worker: None) -> None:
     page.wait_for_selector("text=no Label Studio is configured")
     assert "What to do: set LABEL_STUDIO_URL" in page.inner_text("#status")
-    _shot(page, "projects")
+    shot(page, "projects")
     csrf = page.locator('meta[name="csrf-token"]').get_attribute("content") or ""
     answer = page.request.post(
         f"{server}/api/v1/datasets?name=street",
@@ -131,7 +50,7 @@ def test_an_admin_previews_runs_and_sees_it_finish(page: "Page", server: str, wo
         "#sheets img", "all => Promise.all(all.map(one => one.decode().then(() => one.naturalWidth)))"
     )
     assert len(sizes) == 2 and all(width > 100 for width in sizes)
-    _shot(page, "export")
+    shot(page, "export")
 
     page.check("#format-voc")
     page.fill("#name", "street turned")
@@ -140,7 +59,7 @@ def test_an_admin_previews_runs_and_sees_it_finish(page: "Page", server: str, wo
     card = page.locator("#jobs > li").first
     card.locator("text=done").wait_for(timeout=90_000)
     assert "augment street" in card.inner_text() and "admin@example.org" in card.inner_text()
-    _shot(page, "jobs")
+    shot(page, "jobs")
     with page.expect_download() as begun:
         card.locator("text=Download the dataset").click()
     assert Path(begun.value.path()).stat().st_size > 10_000
@@ -170,7 +89,7 @@ def test_a_project_becomes_an_augmented_project(
     page.wait_for_selector("text=Raccoons at night", timeout=30_000)
     listed = page.locator("#projects").inner_text()
     assert "4 of 4 tasks finished" in listed, listed
-    _shot(page, "projects-listed")
+    shot(page, "projects-listed")
     page.get_by_role("link", name="Augment and export Raccoons at night").click()
     page.wait_for_selector("text=The recipe is valid.", timeout=60_000)
     expect(page.locator("#source")).to_have_value(f"project:{labelled}", timeout=30_000)
@@ -183,7 +102,7 @@ def test_a_project_becomes_an_augmented_project(
     card = page.locator("#jobs > li").first
     card.locator(".badge").filter(has_text=re.compile("done|failed")).wait_for(timeout=90_000)
     assert "Open the project" in card.inner_text(), card.inner_text()
-    _shot(page, "jobs-exported")
+    shot(page, "jobs-exported")
     address = card.locator("text=Open the project").get_attribute("href") or ""
     assert address.startswith(ls.url)
     made = int(address.split("/projects/")[1].split("/")[0])
@@ -206,11 +125,11 @@ def test_a_waiting_job_is_cancelled_and_resumed_by_keyboard_on_a_phone(page: "Pa
     card.get_by_role("button", name="Resume").focus()
     page.keyboard.press("Space")
     card.locator("text=queued").wait_for()
-    _shot(page, "jobs-phone")
+    shot(page, "jobs-phone")
     for path in ("/", "/export", "/jobs"):
         page.goto(server + path)
         page.wait_for_load_state("networkidle")
-        _shot(page, f"phone{path.replace('/', '-')}")
+        shot(page, f"phone{path.replace('/', '-')}")
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{path} is wider than the phone"
         unnamed = page.evaluate(
             "[...document.querySelectorAll('input:not([type=hidden]), select, textarea, progress')]"

@@ -1,9 +1,12 @@
 """Logging in, and small datasets as zip files."""
 
 import io
+import os
 import re
 import zipfile
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from flask.testing import FlaskClient
@@ -56,3 +59,11 @@ def zipped(files: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> by
         for name, data in files.items():
             archive.writestr(name, data)
     return buffer.getvalue()
+
+
+def shot(page: Any, name: str) -> None:
+    """Keep a picture of the page where LABELLOOM_TEST_SHOTS names a folder."""
+    folder = os.environ.get("LABELLOOM_TEST_SHOTS")
+    if folder:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=f"{folder}/{name}.png", full_page=True)

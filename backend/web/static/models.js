@@ -9,8 +9,8 @@ function number(value) {
 }
 
 function interval(metrics, name) {
-  const low = metrics[`${name}_low`];
-  const range = low === null || low === undefined ? "" : ` (${number(low)} to ${number(metrics[`${name}_high`])})`;
+  const between = metrics[`${name}_ci`];
+  const range = between ? ` (${number(between[0])} to ${number(between[1])})` : "";
   return `${number(metrics[name])}${range}`;
 }
 
