@@ -10,8 +10,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
@@ -28,8 +29,12 @@ from backend.formats.label_config import LabelConfig, parse_label_config
 from backend.formats.label_studio_tasks import image_url
 from backend.settings import Settings
 from backend.store import models as table
+from backend.store.deliveries import quick_engine
 from backend.store.models import ModelRow
 from connectors.label_studio import LabelStudio
+
+if TYPE_CHECKING:
+    from backend.detect.model_dir import ModelInfo
 
 Json = dict[str, Any]
 Locate = Callable[[str, int], Path]
@@ -66,6 +71,7 @@ class Predictor:
         locate: Locate | None = None,
     ) -> None:
         self._settings, self.engine = settings, engine
+        self._quick = quick_engine(engine)  # what is remembered may be found again: no commit waits for the disk
         self._models = LoadedModels(keep, Runtime(), opens)
         self._busy = threading.BoundedSemaphore(max(1, os.cpu_count() or 1))  # decoded images take memory
         self._lock = threading.Lock()
@@ -97,7 +103,7 @@ class Predictor:
         row = table.current_model(self.engine, project)
         (answer,) = self.answers(project, [task], label_config, model=row)
         known = row is not None and answer.prediction is not None
-        labels = self.labels(project, parse_label_config(label_config)) if known else None
+        labels = self.labels(project, _parsed(label_config)) if known else None
         return smart_prediction(context, answer, labels, self.version(project)), answer
 
     def answers(
@@ -118,7 +124,7 @@ class Predictor:
         if row is None:
             return [Answer(None, "untrained", self.version(project))] * len(tasks)
         try:
-            labels = self._labels(row, project, parse_label_config(label_config))
+            labels = self._labels(row, project, _parsed(label_config))
         except LabelLoomError as error:
             return [Answer(None, "config", str(error))] * len(tasks)
         work = Work(row, labels, end)
@@ -131,20 +137,21 @@ class Predictor:
         return answers
 
     def _labels(self, row: ModelRow, project: int, config: LabelConfig) -> LabelMap:
-        from backend.detect.model_dir import read_model
-
-        info = read_model(row.folder)
+        info = _read(row.folder)
         _, options = table.detector_of(self.engine, project)
         return map_labels(config, (info.labels, info.tags), (options, info.threshold))
 
     def _part(self, tasks: Sequence[Json], work: Work) -> list[Answer]:
-        with ThreadPoolExecutor(min(FETCHERS, len(tasks))) as pool:
-            located = list(pool.map(lambda task: self._path(task, work), tasks))
+        if len(tasks) == 1:  # an annotator waits: no thread is started for it
+            located = [self._path(tasks[0], work)]
+        else:
+            with ThreadPoolExecutor(min(FETCHERS, len(tasks))) as pool:
+                located = list(pool.map(lambda task: self._path(task, work), tasks))
         shas = [path.name for path in located if isinstance(path, Path)]
         known = table.known_predictions(self.engine, work.model.version, shas)
         fresh: dict[str, Any] = {}
         answers = [where if isinstance(where, Answer) else self._one(where, work, known, fresh) for where in located]
-        table.remember_predictions(self.engine, work.model.version, fresh)
+        table.remember_predictions(self._quick, work.model.version, fresh)
         return answers
 
     def _path(self, task: Json, work: Work) -> Path | Answer:
@@ -199,3 +206,16 @@ class Predictor:
                 self._images = where, ImageCache(LabelStudio(*where), self._settings)
             cache = self._images[1]
         return cache.path(url, task)
+
+
+@lru_cache(maxsize=64)
+def _read(folder: Path) -> "ModelInfo":
+    """Return what a model's `model.json` says; a version's folder never changes."""
+    from backend.detect.model_dir import read_model
+
+    return read_model(folder)
+
+
+@lru_cache(maxsize=64)
+def _parsed(label_config: str) -> LabelConfig:
+    return parse_label_config(label_config)
