@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from backend.commands.rules import parameters
 from backend.commands.terminal import Outcome, TerminalProgress, run, stderr
 from backend.core.errors import UsageError
 
@@ -20,7 +21,7 @@ WHO = "the command line"
 
 
 def fit(dataset: Path | None, project: int | None, how: Json, *, predict: bool, as_json: bool) -> None:
-    """Run `labelloom fit`; `how` holds the fields of `FitOptions`."""
+    """Run `labelloom fit`; `how` holds the fields of `FitOptions`, the detector's settings as NAME=VALUE texts."""
 
     def work(settings: "Settings", progress: TerminalProgress) -> Outcome:
         from backend.flows.fit import FitOptions
@@ -32,7 +33,8 @@ def fit(dataset: Path | None, project: int | None, how: Json, *, predict: bool, 
         if predict and project is None:
             msg = "--predict needs --project"
             raise UsageError(msg)
-        options, tools = FitOptions(**how, who=WHO), (settings, progress)
+        given = parameters(how["settings"], "--option") if how["settings"] else None
+        options, tools = FitOptions(**how | {"settings": given}, who=WHO), (settings, progress)
         if project is None:
             report = flow(dataset_source(Path(str(dataset))), options, tools, tell=_tell(progress))
         else:

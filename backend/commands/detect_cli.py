@@ -39,6 +39,9 @@ def fit(  # noqa: PLR0913 - each is an option of its own
     seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same model.")] = 0,
     fast: Annotated[bool, typer.Option("--fast", help="In half the time, a little worse.")] = False,
     device: Device = "auto",
+    option: Annotated[
+        list[str] | None, typer.Option("--option", help="The detector's own: NAME=VALUE, as vflip=0.5; repeatable.")
+    ] = None,
     predict: Annotated[bool, typer.Option("--predict", help="Pre-label the project's tasks afterwards.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -49,7 +52,7 @@ def fit(  # noqa: PLR0913 - each is an option of its own
     Example: `labelloom fit raccoons/ --out raccoon-model --fast`
     """
     how = {"detector": detector, "out": out, "threads": threads, "seed": seed, "fast": fast, "device": device}
-    detect.fit(dataset, project, how, predict=predict, as_json=as_json)
+    detect.fit(dataset, project, how | {"settings": option}, predict=predict, as_json=as_json)
 
 
 @app.command(epilog=CODES)

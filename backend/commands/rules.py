@@ -31,6 +31,27 @@ def add(document: Json, url: str | None, *, as_json: bool) -> None:
     run("rules add", work, as_json=as_json)
 
 
+def parameters(given: list[str], option: str) -> Json:
+    """Return NAME=VALUE texts as a mapping; values are JSON, YAML or plain text.
+
+    Raises:
+        UsageError: one has no value.
+    """
+    import yaml
+
+    found = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals:
+            msg = f"{option} {text!r} has no value"
+            raise UsageError(msg, fix=f"write {option} NAME=VALUE")
+        try:
+            found[name] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            found[name] = value
+    return found
+
+
 def listing(project: int | None, *, as_json: bool) -> None:
     """Run `labelloom rules list`."""
 

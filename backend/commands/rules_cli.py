@@ -1,6 +1,6 @@
 """`labelloom rules`: the arguments of the commands that look after rules."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -62,28 +62,15 @@ def add(  # noqa: PLR0913 - each is an option of its own
             "quiet": rules.seconds(quiet),
             "patience": rules.seconds(patience),
             "derived": derived,
-            "do": {"kind": do, "params": {k: v for k, v in given.items() if v is not None} | _params(param or [])},
+            "do": {
+                "kind": do,
+                "params": {k: v for k, v in given.items() if v is not None} | rules.parameters(param or [], "--param"),
+            },
         }
     except UsageError as error:
         stderr.print(f"error: {error}", f"  fix: {error.fix}", sep="\n", markup=False, highlight=False)
         raise typer.Exit(error.exit_code) from error
     rules.add(document, url, as_json=as_json)
-
-
-def _params(given: list[str]) -> dict[str, Any]:
-    import yaml
-
-    found = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        if not equals:
-            msg = f"--param {text!r} has no value"
-            raise UsageError(msg, fix="write --param NAME=VALUE")
-        try:
-            found[name] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            found[name] = value
-    return found
 
 
 @app.command("list")

@@ -12,7 +12,7 @@ from backend.store.models import list_models
 Json = dict[str, Any]
 
 UNTRAINED = "untrained"
-_OURS = re.compile(rf"({'|'.join(DETECTORS)})-p\d+-v\d+")
+_OURS = re.compile(rf"({'|'.join(DETECTORS)})-p\d+-v\d+|proxy-p\d+-.+")  # a proxied model's own name may be anything
 
 
 def untrained(detector: str, options: Mapping[str, Any]) -> str:

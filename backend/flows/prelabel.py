@@ -7,6 +7,8 @@ goes on by being started again, and a second run does nothing.
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -16,6 +18,7 @@ from backend.flows import models
 from backend.flows.fit_events import Tell
 from backend.flows.label_studio_connection import connect, find_project, translated
 from backend.flows.ml_answers import Answer
+from backend.flows.ml_serve import PROXY, Asked, Serving
 from backend.flows.ml_versions import UNTRAINED, is_ours
 from backend.flows.predictor import Predictor
 from backend.settings import Settings
@@ -83,30 +86,47 @@ def prelabel(
     """
     settings, progress = tools
     engine = open_database(settings.database)
-    row = models.find(engine, model) if model is not None else table.current_model(engine, project)
-    predictor = Predictor(settings, engine)
-    version = row.version if row else predictor.version(project)
-    if version.startswith(UNTRAINED):
-        msg = f"nothing predicts in project {project} yet ({version})"
-        raise UsageError(msg, fix=f"`labelloom fit --project {project}`, or name a model with --model")
+    row = models.find(engine, model) if model is not None else None
     with translated():
         client = connect(settings)
         found = find_project(client, project)
-        answer = answerer or _asking(predictor, found, row)
+        version, answer = _asking(Predictor(settings, engine), client, found, row)
         report = PrelabelReport(project, version)
         ids = client.task_ids(project, filters=_EMPTY)
         report.tasks = len(ids)
         known = {one.version for one in table.list_models(engine)}
-        _Run(client, found, known, answer, report).go(ids, progress)
+        _Run(client, found, known, answerer or answer, report).go(ids, progress)
     tell(f"pre-labelled {report.predicted} tasks with {version}: {report.regions} regions")
     return report
 
 
-def _asking(predictor: Predictor, project: Project, row: ModelRow | None) -> Answerer:
+def _asking(predictor: Predictor, client: LabelStudio, project: Project, row: ModelRow | None) -> tuple[str, Answerer]:
+    """Return what predicts in a project, one version from the first task to the last, and how to ask it.
+
+    Raises:
+        UsageError: nothing does.
+    """
+    engine = predictor.engine
+    if row is None and table.detector_of(engine, project.id)[0] == PROXY:
+        created = client.request("GET", f"api/projects/{project.id}/").json()["created_at"]
+        key = f"{project.id}.{int(datetime.fromisoformat(created).timestamp())}"
+        serving, asked = Serving(predictor), Asked(project.id, key, project.label_config)
+        return _usable(serving.version(asked), project.id), partial(serving.answers, asked)
+    row = row or table.current_model(engine, project.id)
+    if row is None:
+        return _usable(predictor.version(project.id), project.id), lambda _tasks: []
+
     def answer(tasks: Sequence[Json]) -> list[Answer]:
         return predictor.answers(project.id, tasks, project.label_config, patience=math.inf, model=row)
 
-    return answer
+    return row.version, answer
+
+
+def _usable(version: str, project: int) -> str:
+    if version.startswith(UNTRAINED):
+        msg = f"nothing predicts in project {project} yet ({version})"
+        raise UsageError(msg, fix=f"`labelloom fit --project {project}`, or name a model with --model")
+    return version
 
 
 @dataclass(slots=True)

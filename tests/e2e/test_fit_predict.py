@@ -1,11 +1,14 @@
 """Learning from a real Label Studio project and pre-labelling it: in parts, never twice, never over people's work."""
 
 import json
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from fit_kit import HEIGHT, WIDTH, constant_trainer, picture
+from flask import Flask, request
+from werkzeug.serving import make_server
 
 from backend.core.errors import Cancelled, LabelLoomError, UsageError
 from backend.core.progress import Silent
@@ -63,6 +66,26 @@ def project(ls: LabelStudio, new_project: Callable[..., int]) -> int:
     skipped = max(task["id"] for task in content.tasks()) - 1  # the last one with an image
     ls.request("POST", f"api/tasks/{skipped}/annotations/", json={"result": [], "was_cancelled": True})
     return made
+
+
+@pytest.fixture
+def one_backend() -> Iterator[str]:
+    """The address of an ML backend that answers nothing to every task."""
+    app = Flask("theirs")
+    app.add_url_rule("/health", "health", lambda: {"status": "UP"})
+    app.add_url_rule("/setup", "setup", lambda: {"model_version": "theirs-3"}, methods=["POST"])
+
+    def predict():
+        return {"results": [{"result": [], "score": 0.5} for _ in request.json["tasks"]]}
+
+    app.add_url_rule("/predict", "predict", predict, methods=["POST"])
+    server = make_server("127.0.0.1", 0, app)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
 
 
 def train(project: int, settings: Settings, score: float = 0.9) -> FitReport:
@@ -152,8 +175,9 @@ def test_a_run_that_is_stopped_or_dies_at_any_moment_goes_on_without_doubling(
         return real(tasks)
 
     second = train(project, settings)
-    real = flow._asking(flow.Predictor(settings, open_database(settings.database)), ls.project(project),
-                           table.get_model(open_database(settings.database), second.version))  # fmt: skip
+    engine = open_database(settings.database)
+    row = table.get_model(engine, second.version)
+    _, real = flow._asking(flow.Predictor(settings, engine), ls, ls.project(project), row)
     report = prelabel(project, second.version, (settings, Silent()), answerer=refuses)
     assert "was deleted meanwhile" in dict(report.skipped).values() and report.predicted >= 2
     assert {v for found in predictions(ls, project).values() for v, _ in found} == {second.version}
@@ -173,6 +197,21 @@ def test_a_worker_pre_labels_by_job_and_refuses_what_cannot_be(
         assert len(row.result["skipped"]) == 1
         row = wait_for(jobs, jobs.submit("fit", {"project": 999_999}, "kim").id)
         assert row.state == "failed" and "999999" in row.error
+
+
+def test_somebody_elses_backend_pre_labels_in_batches(ls: LabelStudio, project: int, settings: Settings, one_backend):
+    engine = open_database(settings.database)
+    models.choose_detector(engine, project, "proxy", {"url": one_backend})
+    report = prelabel(project, None, (settings, Silent()))
+    assert report.version == f"proxy-p{project}-theirs-3" and report.predicted == BARE  # it looks at no image
+    again = prelabel(project, None, (settings, Silent()))
+    assert (again.predicted, again.present) == (0, BARE)
+    with pytest.raises(UsageError, match="does not learn"):
+        train(project, settings)
+    models.choose_detector(engine, project, "fewshot", {})
+    train(project, settings)
+    report = prelabel(project, None, (settings, Silent()))
+    assert (report.predicted, report.replaced) == (BARE - 1, BARE - 1)
 
 
 def test_a_project_without_annotations_is_refused(ls: LabelStudio, new_project, settings: Settings):

@@ -148,7 +148,8 @@ def test_a_model_is_measured_on_a_dataset(settings, cli, tmp_path):
 
 
 def test_training_from_the_command_line(settings, cli, tmp_path, monkeypatch):
-    monkeypatch.setattr(flow, "_in_child", constant_trainer())
+    seen = []
+    monkeypatch.setattr(flow, "_in_child", constant_trainer(seen=seen))
     folder = make_dataset(tmp_path / "모음", range(20))
     out = tmp_path / "model"
     code, text, errors = cli("fit", folder, "--out", out, "--json", "--seed", 3, "--fast")
@@ -156,6 +157,10 @@ def test_training_from_the_command_line(settings, cli, tmp_path, monkeypatch):
     assert code == 0 and answer["out"] == str(out) and answer["promoted"] is False
     assert answer["counts"]["images"]["train"] == 20 and "nothing tells how good" in " ".join(answer["warnings"])
     assert "loss" in errors
+    shown = ("--option", "vflip=0.5", "--option", "scale=[0.8, 1.2]")
+    assert cli("fit", folder, "--out", tmp_path / "other", *shown)[0] == 0
+    assert seen[-1].options == {"vflip": 0.5, "scale": [0.8, 1.2]} and (seen[0].seed, seen[0].fast) == (3, True)
+    assert cli("fit", folder, "--option", "vflip")[0] == 2
     assert cli("fit", folder, "--out", out)[0] == 2
     assert cli("fit", folder, "--project", 7)[0] == 2
     assert cli("fit", folder, "--device", "gpu")[0] == 2
