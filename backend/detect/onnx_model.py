@@ -114,7 +114,7 @@ class OnnxDetector:
 
     def _one(self, rgb: Rgb) -> Predicted:
         height, width = rgb.shape[:2]
-        canvas, scale, shift = _framed(rgb, self._layout)
+        canvas, scale, shift = framed(rgb, self._layout)
         found = surest(self._decoded(run(self._session, canvas, self._layout, self._path)), self._layout.nms)
         shapes = _shapes(found, scale, shift, (width, height))
         regions = tuple(
@@ -154,7 +154,7 @@ def _problem(found: Candidates, outputs: dict[str, NDArray[Any]], labels: int) -
     return ""
 
 
-def _framed(rgb: Rgb, layout: Layout) -> tuple[Rgb, tuple[float, float], tuple[float, float]]:
+def framed(rgb: Rgb, layout: Layout) -> tuple[Rgb, tuple[float, float], tuple[float, float]]:
     """Return the model's input as pixels, and how a point of the image gets there: times the scale, plus the shift."""
     if layout.fit == "stretch":
         import cv2
