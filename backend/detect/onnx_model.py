@@ -87,8 +87,10 @@ def run(session: Any, canvas: Rgb, layout: Layout, path: Path) -> dict[str, NDAr
     """
     given = image_input(session)
     mean, std = np.array(layout.mean, np.float32), np.array(layout.std, np.float32)
-    values = (canvas * np.float32(layout.scale) - mean) / std
-    pixels = np.ascontiguousarray(values.transpose(2, 0, 1)).astype(_TYPES.get(given.type, np.float32))
+    values = np.ascontiguousarray(canvas.transpose(2, 0, 1)).astype(np.float32)  # planes first: a third of the time
+    values *= (np.float32(layout.scale) / std)[:, None, None]
+    values -= (mean / std)[:, None, None]
+    pixels = values.astype(_TYPES.get(given.type, np.float32), copy=False)
     feed = {given.name: pixels if len(given.shape) == 3 else pixels[None]}
     if any(one.name == _SIZES for one in session.get_inputs()):
         feed[_SIZES] = np.array([layout.size], np.int64)

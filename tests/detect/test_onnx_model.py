@@ -4,7 +4,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 from onnx_graphs import write_constant
 
 from backend.core.errors import LabelLoomError, UsageError
@@ -132,3 +134,26 @@ def test_a_device_that_is_not_there_is_told(tmp_path: Path) -> None:
         open_model(tmp_path, info, Runtime(device="cuda"))
     assert "onnxruntime-gpu" in (caught.value.fix or "")
     assert open_model(tmp_path, info, Runtime(device="auto")).predict([WIDE])[0].regions
+
+
+def test_pixels_are_scaled_channel_by_channel(tmp_path: Path) -> None:
+    """A model that gives its input back as scores shows what it was fed."""
+    nodes = [
+        helper.make_node("ReduceMean", ["images"], ["means"], axes=[2, 3], keepdims=0),
+        helper.make_node("Reshape", ["means", "shape"], ["scores"]),
+        helper.make_node("Identity", ["one"], ["boxes"]),
+    ]
+    values = [
+        numpy_helper.from_array(np.array([1, 1, 3]), "shape"),
+        numpy_helper.from_array(np.array([[[0, 0, 8, 8]]], np.float32), "one"),
+    ]
+    images = helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, 3, 8, 8])
+    outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in ("boxes", "scores")]
+    graph = helper.make_graph(nodes, "g", [images], outputs, values)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), tmp_path / ONNX)
+    layout = Layout(kind="labelloom", size=(8, 8), scale=0.01, mean=(0.1, 0.2, 0.3), std=(2.0, 4.0, 5.0))
+    info = write_model(tmp_path, ModelInfo(detector="onnx", version="v1", labels=("r", "g", "b"), layout=layout))
+    rgb = np.full((8, 8, 3), (110, 180, 230), np.uint8)
+    (predicted,) = open_model(tmp_path, info, Runtime()).predict([rgb])
+    scores = {region.label: region.score for region in predicted.regions}
+    assert scores == pytest.approx({"r": 0.5, "g": 0.4, "b": 0.4}, abs=1e-5)
