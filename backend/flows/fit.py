@@ -17,7 +17,7 @@ from backend.core.errors import UsageError
 from backend.core.progress import Progress
 from backend.detect import DETECTORS
 from backend.detect.base import Training
-from backend.detect.model_dir import CARD, CURVE, ModelInfo, check_files, publish, read_model, write_model
+from backend.detect.model_dir import CARD, CURVE, MODEL_JSON, ModelInfo, check_files, publish, read_model, write_model
 from backend.flows import models
 from backend.flows.fit_card import card
 from backend.flows.fit_data import Gathered, check_enough, gather, remember
@@ -181,7 +181,9 @@ def _train(work: _Work, trainer: Trainer) -> Path:
     )
     for warning in gathered.warnings:
         work.tell(f"warning: {warning}")
-    info = trainer(work.kind, training, state.folder, Live(work.progress, work.tell, state.folder / CURVE))
+    info = _trained(state.folder)  # a run that died while it was judged does not train again
+    if info is None:
+        info = trainer(work.kind, training, state.folder, Live(work.progress, work.tell, state.folder / CURVE))
     info = write_model(state.folder, _described(work, target, info, gathered))
     metrics, promote, note = judge(state.folder, info, gathered.holdout, _rival(work), work.progress)
     data = {**info.data, "promoted": promote, "note": note}
@@ -193,6 +195,17 @@ def _train(work: _Work, trainer: Trainer) -> Path:
         note_highest(work.settings.models_dir, work.prefix, target.name)
     state.end()
     return target
+
+
+def _trained(folder: Path) -> ModelInfo | None:
+    from backend.detect.training import WORK
+
+    if (folder / WORK).exists() or not (folder / MODEL_JSON).is_file():
+        return None
+    try:
+        return check_files(folder)
+    except UsageError:
+        return None
 
 
 def _target(work: _Work) -> Path:
@@ -213,8 +226,7 @@ def _target(work: _Work) -> Path:
 def _gather(work: _Work) -> Gathered:
     source = work.source
     gathered = gather(source.dataset, source.key, work.engine, work.progress, source.total)
-    if DETECTORS[work.kind].learns == "boxes":
-        check_enough(gathered)
+    check_enough(gathered, DETECTORS[work.kind].learns)
     if source.key:
         remember(gathered, source.key, work.engine)
     return gathered

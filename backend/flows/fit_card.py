@@ -82,8 +82,9 @@ def _quality(info: ModelInfo) -> list[str]:
     ]
     lines += [_row(label, one) for label, one in metrics.get("labels", {}).items()]
     if "int8" in metrics:
-        use = "is used, being smaller and faster" if metrics["int8"] else "is not used"
-        lines += ["", f"The quantised file reaches AP {metrics['int8_ap']:.3f} and {use}."]
+        use = "is used, being smaller and faster; these are its figures" if metrics["int8"] else "is not used"
+        whole, small = metrics["fp32_ap"] or 0, metrics["int8_ap"] or 0
+        lines += ["", f"The quantised file reaches AP {small:.3f} (the full one {whole:.3f}) and {use}."]
     return lines
 
 

@@ -95,12 +95,16 @@ def gather(
     return _split(dataset, read)
 
 
-def check_enough(gathered: Gathered) -> None:
-    """Make sure that there is something to learn.
+def check_enough(gathered: Gathered, learns: str) -> None:
+    """Make sure that there is something to learn; learns: boxes or tags.
 
     Raises:
-        LabelLoomError: fewer than 10 boxes; it says how many are missing.
+        UsageError: there are no labels, or no tags.
+        LabelLoomError: fewer than 10 boxes, or no tagged image; it says how many are missing.
     """
+    if learns == "tags":
+        _check_tags(gathered)
+        return
     if not gathered.labels:
         msg = "there are no labels for regions, so there are no boxes to learn"
         raise UsageError(msg, fix="choose the detector `similar`, which learns tags of whole images")
@@ -111,6 +115,15 @@ def check_enough(gathered: Gathered) -> None:
     msg = f"{boxes} boxes are too few to learn from: {missing} of the {LEAST_BOXES} that are needed are missing"
     aside = f" ({kept} more are in images that are kept aside to judge by)" if kept else ""
     raise LabelLoomError(msg + aside, fix="label some more images, then train again")
+
+
+def _check_tags(gathered: Gathered) -> None:
+    if not gathered.tags:
+        msg = "there are no tags for whole images (Choices), so there are none to learn"
+        raise UsageError(msg, fix="choose the detector `fewshot`, which learns boxes")
+    if not any(one.tags for one in gathered.train):
+        msg = "no image to learn from has a tag"
+        raise LabelLoomError(msg, fix="tag some images, then train again")
 
 
 def remember(gathered: Gathered, key: str, engine: sa.Engine) -> None:

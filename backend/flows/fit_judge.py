@@ -36,6 +36,8 @@ def judge(
 ) -> tuple[Json, bool, str]:
     """Return a new model's metrics on the holdout, whether it is to predict, and why.
 
+    Where the quantised file is good enough to be used, the metrics are those of what it finds.
+
     Raises:
         LabelLoomError: the model cannot be run.
         Cancelled: from the progress.
@@ -43,9 +45,11 @@ def judge(
     found = look(folder, holdout, progress, "judging")
     metrics = measure(found, holdout, info)
     if INT8 in info.files and holdout:
-        small = measure(look(folder, holdout, progress, "judging int8", int8=True), holdout, info)
-        metrics["int8_ap"] = small["ap"]
-        metrics["int8"] = _at_least(small["ap"], metrics["ap"], SLACK)
+        small = look(folder, holdout, progress, "judging int8", int8=True)
+        figures = measure(small, holdout, info)
+        use = _at_least(figures["ap"], metrics["ap"], SLACK)
+        both = {"fp32_ap": metrics["ap"], "int8_ap": figures["ap"], "int8": use}
+        found, metrics = (small, figures | both) if use else (found, metrics | both)
     metrics["holdout"] = {"images": len(holdout), "boxes": sum(len(one.boxes) for one in holdout)}
     promote, note = _compare((info, found), holdout, rival, progress)
     return metrics, promote, note

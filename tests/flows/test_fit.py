@@ -10,13 +10,14 @@ import pytest
 from fit_kit import constant_trainer, make_dataset, oracle_trainer
 
 from backend.core.errors import Cancelled, Held, LabelLoomError, UsageError
-from backend.core.model import Dataset, Keypoint, Mask, Region, RotatedBox, Sample, Skipped, Stream
+from backend.core.model import Dataset, Keypoint, Mask, Region, RotatedBox, Sample, Skipped, Stream, Tag
 from backend.core.progress import Silent
-from backend.detect.base import Training
+from backend.detect.base import Example, Predicted, Training
 from backend.detect.model_dir import check_files
 from backend.flows import fit as flow
 from backend.flows import models
 from backend.flows.fit import FitOptions, FitReport, fit
+from backend.flows.fit_judge import tag_metrics
 from backend.flows.fit_source import Source, dataset_source
 from backend.formats.recognise import open_dataset
 from backend.settings import Settings
@@ -196,6 +197,8 @@ def test_what_cannot_be_learned_from_is_refused_with_what_is_missing(tmp_path, s
         run(replace(few, dataset=replace(few.dataset, labels=())), settings)
     with pytest.raises(UsageError, match="does not learn"):
         run(few, settings, detector="proxy")
+    with pytest.raises(UsageError, match="no tags for whole images"):
+        run(few, settings, detector="similar")
     with pytest.raises(UsageError, match="no detector 'yolo'"):
         run(few, settings, detector="yolo")
     make_dataset(tmp_path / "few", range(9, 12))
@@ -284,6 +287,28 @@ def test_a_run_goes_on_with_what_it_began_with_and_a_repeat_of_a_finished_one_do
     assert run(project(folder), settings, afresh, run="job3").version == "fewshot-p7-v2"
 
 
+def test_a_run_that_dies_while_it_is_judged_does_not_train_again(tmp_path, settings):
+    source = project(make_dataset(tmp_path / "p", range(20)))
+
+    class Dies:
+        def update(self, phase, done, total=None):
+            if phase == "judging":
+                raise KeyboardInterrupt
+
+    def never(*_arguments):
+        raise AssertionError
+
+    with pytest.raises(KeyboardInterrupt):
+        run(source, settings, progress=Dies(), run="job1")
+    assert run(source, settings, never, run="job1").promoted
+    with pytest.raises(KeyboardInterrupt):
+        run(source, settings, progress=Dies(), seed=1)
+    (settings.models_dir / "fewshot-p7-v2.partial" / "model.onnx").write_bytes(b"half")
+    seen: list[Training] = []
+    run(source, settings, constant_trainer(seen=seen), seed=1)
+    assert len(seen) == 1
+
+
 def test_the_number_of_a_removed_version_is_not_given_again(tmp_path, settings):
     source = project(make_dataset(tmp_path / "p", range(20)))
     engine = open_database(settings.database)
@@ -333,7 +358,18 @@ def test_a_real_training_in_its_own_process_is_judged_by_what_it_will_predict_wi
     assert {"model.onnx", "model.int8.onnx", "weights.safetensors", "card.md"} <= set(info.files)
     assert "work" not in {path.name for path in report.folder.iterdir()}
     assert {"reading images", "training", "judging", "judging int8"} <= phases
-    assert report.metrics["ap50"] is not None and info.metrics["int8"] == (
-        info.metrics["int8_ap"] >= info.metrics["ap"] - 0.02
-    )
+    judged = info.metrics
+    assert judged["int8"] == (judged["int8_ap"] >= judged["fp32_ap"] - 0.02)
+    assert judged["ap"] == judged["int8_ap" if judged["int8"] else "fp32_ap"] and judged["ap50"] is not None
     assert "steps 8" in (report.folder / "card.md").read_text()
+
+
+def test_a_model_of_tags_is_judged_by_how_many_images_get_the_right_one():
+    def found(*tags):
+        return Predicted(tags=tuple((Tag(label), score) for label, score in tags))
+
+    truth = [Example("", "", 9, 9, tags=tags) for tags in (("고양이",), ("곰",), ("곰", "고양이"), ("곰",))]
+    given = [found(("곰", 0.2), ("고양이", 0.8)), found(("고양이", 0.6)), found(("곰", 0.9)), found()]
+    figures = tag_metrics(given, truth)
+    assert (figures["ap"], figures["accuracy"], figures["answered"]) == (0.5, 2 / 3, 0.75)
+    assert tag_metrics([], [])["ap"] is None
