@@ -14,16 +14,23 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """Boxes (K, 4) as x0, y0, x1, y1, or (K, 5) as cx, cy, width, height, degrees clockwise, in pixels of the input;
-    scores (K,), 0 to 1; classes (K,), from 0."""
+    """What a model may have found, in pixels of its input.
+
+    boxes: (K, 4) as x0, y0, x1, y1, or (K, 5) as cx, cy, width, height, degrees clockwise. scores: (K,), 0 to 1.
+    classes: (K,), from 0. Where the model outlines its finds: masks (M, height, width) over the whole input, which
+    each find adds up with its own weights (K, M); it lies where the sum is above 0, within its box.
+    """
 
     boxes: Floats
     scores: Floats
     classes: NDArray[np.int64]
+    weights: Floats | None = None
+    masks: Floats | None = None
 
     def take(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> "Candidates":
         """Return some of the candidates, by position or by a mask."""
-        return Candidates(self.boxes[rows], self.scores[rows], self.classes[rows])
+        weights = None if self.weights is None else self.weights[rows]
+        return Candidates(self.boxes[rows], self.scores[rows], self.classes[rows], weights, self.masks)
 
     def __len__(self) -> int:
         return len(self.scores)

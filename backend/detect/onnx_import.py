@@ -16,7 +16,7 @@ from backend.detect.base import Runtime
 from backend.detect.label_list import Names, beside, metadata_labels, names_of, read_labels
 from backend.detect.model_dir import ONNX, Layout, ModelInfo, write_model
 from backend.detect.onnx_file import has_external_data
-from backend.detect.onnx_layouts import ANY, LAYOUTS, LayoutKind, guess
+from backend.detect.onnx_layouts import ANY, LAYOUTS, LayoutKind, Outputs, Size
 from backend.detect.onnx_model import OnnxDetector, image_input, open_session, run
 
 LARGEST = 1 << 30  # bytes of a model file
@@ -88,6 +88,28 @@ def make(options: Mapping[str, Any], folder: Path) -> ModelInfo:
     return write_model(folder, info)
 
 
+def guess(outputs: Outputs, size: Size, labels: int) -> LayoutKind:
+    """Return the one layout that outputs with that many labels can be of.
+
+    Raises:
+        UsageError: there is none, or several.
+    """
+    possible = {name: kind.classes(outputs, size) for name, kind in LAYOUTS.items()}
+    fitting = [name for name, classes in possible.items() if classes in (ANY, labels) and not LAYOUTS[name].alike]
+    if len(fitting) == 1:
+        return LAYOUTS[fitting[0]]
+    found = ", ".join(f"{name} {value.shape} {value.dtype}" for name, value in outputs.items())
+    if fitting:
+        msg = f"the model's outputs ({found}) can be of the layout {' or '.join(fitting)}"
+        raise UsageError(msg, fix="say which it is with the option `layout`")
+    others = ", ".join(f"{name} with {classes} labels" for name, classes in possible.items() if classes)
+    if others:
+        msg = f"the model's outputs ({found}) do not go with {labels} labels; they could be of {others}"
+        raise UsageError(msg, fix="give the label list that the model was trained with")
+    msg = f"the model's outputs ({found}) are of no known layout; known are {', '.join(LAYOUTS)}"
+    raise UsageError(msg, fix="export it in one of them, for example without further post-processing")
+
+
 def _copy(path: Path, copy: Path) -> None:
     try:
         size = path.stat().st_size
@@ -139,7 +161,7 @@ def _input_size(session: Any, metadata: Mapping[str, str], path: Path) -> tuple[
     raise UsageError(msg, fix="give the option `size`: the width and height that it was trained with")
 
 
-def _kind(wanted: ImportOptions, outputs: Mapping[str, NDArray[Any]], size: tuple[int, int], labels: int) -> LayoutKind:
+def _kind(wanted: ImportOptions, outputs: Outputs, size: tuple[int, int], labels: int) -> LayoutKind:
     if wanted.layout is None:
         return guess(outputs, size, labels)
     if wanted.layout not in LAYOUTS:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.core.errors import UsageError
+from backend.detect.base import FLOOR
 from backend.detect.candidates import Candidates, Floats, dense
 
 Outputs = Mapping[str, NDArray[Any]]
@@ -38,28 +38,6 @@ class LayoutKind:
     classes: Callable[[Outputs, Size], int | None]
     frame: Mapping[str, Any] = field(default_factory=dict)
     alike: bool = False
-
-
-def guess(outputs: Outputs, size: Size, labels: int) -> LayoutKind:
-    """Return the one layout that outputs with that many labels can be of.
-
-    Raises:
-        UsageError: there is none, or several.
-    """
-    possible = {name: kind.classes(outputs, size) for name, kind in LAYOUTS.items()}
-    fitting = [name for name, classes in possible.items() if classes in (ANY, labels) and not LAYOUTS[name].alike]
-    if len(fitting) == 1:
-        return LAYOUTS[fitting[0]]
-    found = ", ".join(f"{name} {value.shape} {value.dtype}" for name, value in outputs.items())
-    if fitting:
-        msg = f"the model's outputs ({found}) can be of the layout {' or '.join(fitting)}"
-        raise UsageError(msg, fix="say which it is with the option `layout`")
-    others = ", ".join(f"{name} with {classes} labels" for name, classes in possible.items() if classes)
-    if others:
-        msg = f"the model's outputs ({found}) do not go with {labels} labels; they could be of {others}"
-        raise UsageError(msg, fix="give the label list that the model was trained with")
-    msg = f"the model's outputs ({found}) are of no known layout; known are {', '.join(LAYOUTS)}"
-    raise UsageError(msg, fix="export it in one of them, for example without further post-processing")
 
 
 def _one(outputs: Outputs) -> NDArray[Any] | None:
@@ -127,6 +105,31 @@ def _turned(outputs: Outputs, _: Size) -> Candidates:
 def _turned_classes(outputs: Outputs, size: Size) -> int | None:
     classes = _yolov8_classes(outputs, size)
     return classes - 1 if classes is not None and classes > 1 else None
+
+
+def _parts(outputs: Outputs) -> tuple[NDArray[Any], NDArray[Any]] | None:
+    """Return a segmenting YOLO's columns (1, 4 + C + M, N) and masks (1, M, height, width)."""
+    columns = [value for value in outputs.values() if value.ndim == 3]
+    masks = [value for value in outputs.values() if value.ndim == 4]
+    return (columns[0], masks[0]) if len(columns) == len(masks) == 1 and len(outputs) == 2 else None
+
+
+def _outlined(outputs: Outputs, size: Size) -> Candidates:
+    parts = _parts(outputs)
+    if parts is None:
+        msg = "columns and masks are not to be told apart"
+        raise ValueError(msg)
+    columns, masks = parts[0][0], parts[1][0]
+    scores = columns[4 : -len(masks)].T
+    rows, classes = np.nonzero(scores >= FLOOR)
+    boxes = _corners(columns[:4].T)[rows]
+    return Candidates(boxes, scores[rows, classes], classes.astype(np.int64), columns[-len(masks) :].T[rows], masks)
+
+
+def _outlined_classes(outputs: Outputs, size: Size) -> int | None:
+    parts = _parts(outputs)
+    fits = parts is not None and parts[0].shape[2] > parts[0].shape[1] > 4 + parts[1].shape[1]
+    return parts[0].shape[1] - 4 - parts[1].shape[1] if parts is not None and fits else None
 
 
 def _end_to_end(outputs: Outputs, _: Size) -> Candidates:
@@ -230,6 +233,12 @@ LAYOUTS: dict[str, LayoutKind] = {
         LayoutKind("yolov8", "YOLOv8, v9, v11, v12: (1, 4 + C, N)", _yolov8, _yolov8_classes),
         LayoutKind(
             "yolo-obb", "YOLOv8, v11 with turned boxes: (1, 4 + C + 1, N)", _turned, _turned_classes, alike=True
+        ),
+        LayoutKind(
+            "yolo-seg",
+            "YOLOv8, v11 with outlines: (1, 4 + C + M, N) and masks (1, M, H, W)",
+            _outlined,
+            _outlined_classes,
         ),
         LayoutKind(
             "yolo-end2end", "YOLOv10 and exports with NMS: (1, N, 6)", _end_to_end, _end_to_end_classes, {"nms": None}

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.core.errors import LabelLoomError, UsageError
-from backend.core.model import Box, Region, RotatedBox
+from backend.core.model import Region, Shape
 from backend.detect.base import Detector, Predicted, Rgb, Runtime
 from backend.detect.candidates import Candidates, surest
 from backend.detect.letterbox import letterbox
 from backend.detect.model_dir import INT8, ONNX, Layout, ModelInfo, check_files
 from backend.detect.onnx_layouts import LAYOUTS
+from backend.detect.onnx_shapes import shapes_of
 
 _TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
 _SIZES = "orig_target_sizes"  # RT-DETR's second input: what its boxes are to be scaled to
@@ -118,7 +120,7 @@ class OnnxDetector:
         height, width = rgb.shape[:2]
         canvas, scale, shift = framed(rgb, self._layout)
         found = surest(self._decoded(run(self._session, canvas, self._layout, self._path)), self._layout.nms)
-        shapes = _shapes(found, scale, shift, (width, height))
+        shapes = shapes_of(found, self._layout.size, (scale, shift), (width, height))
         regions = tuple(
             Region(_id(self._version, index, shape), self.labels[int(label)], shape, score=min(1.0, float(score)))
             for index, (shape, label, score) in enumerate(zip(shapes, found.classes, found.scores, strict=True))
@@ -137,7 +139,7 @@ class OnnxDetector:
             raise LabelLoomError(msg, fix="import it again with the right layout, or train again") from error
         if self._layout.background:
             found = found.take(found.classes > 0)
-            found = Candidates(found.boxes, found.scores, found.classes - 1)
+            found = replace(found, classes=found.classes - 1)
         problem = _problem(found, outputs, len(self.labels))
         if problem:
             msg = f"the model {self._path} gave {problem} ({shapes})"
@@ -169,25 +171,7 @@ def framed(rgb: Rgb, layout: Layout) -> tuple[Rgb, tuple[float, float], tuple[fl
     return canvas, (scale, scale), (dx, dy)
 
 
-def _shapes(
-    found: Candidates, scale: tuple[float, float], shift: tuple[float, float], size: tuple[int, int]
-) -> list[Box | RotatedBox | None]:
-    if found.boxes.shape[1] == 5:
-        return [_rotated(row, scale, shift) for row in found.boxes.tolist()]
-    moved = (found.boxes.astype(np.float64) - np.array(shift * 2)) / np.array(scale * 2)
-    moved = np.clip(moved, 0, np.array(size * 2))
-    return [Box(*row) if row[2] > row[0] and row[3] > row[1] else None for row in moved.tolist()]
-
-
-def _rotated(row: Sequence[float], scale: tuple[float, float], shift: tuple[float, float]) -> RotatedBox | None:
-    cx, cy, width, height, angle = row
-    if width <= 0 or height <= 0:
-        return None
-    factor = (scale[0] * scale[1]) ** 0.5  # where the frame is not stretched, both are the same
-    return RotatedBox((cx - shift[0]) / scale[0], (cy - shift[1]) / scale[1], width / factor, height / factor, angle)
-
-
-def _id(version: str, index: int, shape: Box | RotatedBox) -> str:
+def _id(version: str, index: int, shape: Shape) -> str:
     return hashlib.sha256(f"{version}|{index}|{shape}".encode()).hexdigest()[:10]
 
 

@@ -11,7 +11,8 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx_graphs import write_constant
 
 from backend.core.errors import LabelLoomError, UsageError
-from backend.core.model import Box, RotatedBox
+from backend.core.geometry import tight_box
+from backend.core.model import Box, Polygon, RotatedBox
 from backend.detect.base import Runtime
 from backend.detect.label_list import read_labels
 from backend.detect.model_dir import ONNX, check_files
@@ -43,6 +44,10 @@ CASES: dict[str, Arrays] = {
     "yolov5": {"output0": rows(8, [32, 32, 32, 16, 0.9, 0, 0.8 / 0.9, 0], count=CELLS)},
     "yolov8": {"output0": rows(7, [32, 32, 32, 16, 0, 0.8, 0]).transpose(0, 2, 1)},
     "yolo-obb": {"output0": rows(8, [32, 32, 32, 16, 0, 0.8, 0, 0.5]).transpose(0, 2, 1)},
+    "yolo-seg": {
+        "output0": rows(9, [32, 32, 32, 16, 0, 0.8, 0, 1, 0.5]).transpose(0, 2, 1),
+        "output1": np.stack([np.full((16, 16), 1.0), np.full((16, 16), -1.0)])[None].astype(np.float32),
+    },
     "yolo-end2end": {"output0": rows(6, [16, 24, 48, 40, 0.8, 1])},
     "rtdetr": {
         "logits": np.concatenate([np.full((1, 1, 3), -20.0), np.full((1, 9, 3), -20.0)], 1).astype(np.float32)
@@ -92,8 +97,10 @@ def test_each_layout_is_recognised_and_its_box_found_where_it_is(name: str, tmp_
         got = (best.shape.cx, best.shape.cy, best.shape.width, best.shape.height, best.shape.angle)
         assert got == pytest.approx((100, 50, 100, 50, np.degrees(0.5)))
     else:
-        assert isinstance(best.shape, Box)
-        corners = (best.shape.x0, best.shape.y0, best.shape.x1, best.shape.y1)
+        assert isinstance(best.shape, Polygon if name == "yolo-seg" else Box)
+        around = tight_box(best.shape)
+        assert around is not None
+        corners = (around.x0, around.y0, around.x1, around.y1)
         assert corners == pytest.approx((50, 25, 150, 75), abs=1e-3)
     others = [r for r in predicted.regions[1:] if (r.score or 0) > 0.11]
     assert others == []
@@ -104,6 +111,20 @@ def test_turned_boxes_of_one_label_that_overlap_are_cleared_away(tmp_path: Path)
     folder = imported(tmp_path, {"output0": columns.transpose(0, 2, 1)}, layout="yolo-obb")
     (predicted,) = open_model(folder, check_files(folder), Runtime()).predict([WIDE])
     assert [(r.label, round(r.score or 0, 1)) for r in predicted.regions] == [("붉은 곰", 0.9), ("cat", 0.6)]
+
+
+def test_an_outline_follows_the_masks_and_stays_in_its_box(tmp_path: Path) -> None:
+    masks = np.full((1, 2, 16, 16), -1.0, np.float32)
+    masks[0, 0, 7:9, :] = 1.0  # a bar across the input, y 28 to 36 of 64
+    masks[0, 1] = 0.0
+    columns = rows(9, [32, 32, 32, 24, 0, 0.8, 0, 1, 0.5]).transpose(0, 2, 1)
+    folder = imported(tmp_path, {"output1": masks, "output0": columns})
+    (predicted,) = open_model(folder, check_files(folder), Runtime()).predict([WIDE])
+    (region,) = predicted.regions
+    around = tight_box(region.shape)
+    assert isinstance(region.shape, Polygon) and around is not None
+    assert (around.x0, around.x1) == (50, 150)
+    assert (around.y0, around.y1) == pytest.approx((37.5, 62.5), abs=4)
 
 
 def test_one_label_with_objectness_is_told_from_suppressed_rows_by_their_number(tmp_path: Path) -> None:
