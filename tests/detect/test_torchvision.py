@@ -17,10 +17,10 @@ from torchvision.ops import box_iou
 from backend.core.errors import LabelLoomError, UsageError
 from backend.detect import torchvision_net
 from backend.detect.base import Example, Runtime, Training
-from backend.detect.model_dir import WEIGHTS, check_files, write_model
+from backend.detect.model_dir import ONNX, WEIGHTS, check_files, write_model
 from backend.detect.onnx_model import image_input, open_model, open_session
 from backend.detect.torchvision_model import make
-from backend.detect.torchvision_net import Single, build, export, fill, labels_of, offered, read_options, weights_of
+from backend.detect.torchvision_net import Single, build, fill, labels_of, read_options, weights_of
 from backend.detect.torchvision_train import _batches, _start, convert, train
 
 LABELS = ("너구리", "흰 고양이")
@@ -76,15 +76,33 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> tuple[Example, ...]:
     return (*made, replace(made[0], boxes=(), labels=()))
 
 
-def test_an_exported_detector_finds_what_it_found_in_torch(tmp_path: Path) -> None:
-    options = read_options(SSD)
-    single = Single(scattered(2), torch.tensor([0, 1, 2])).eval()
-    export(single, options, tmp_path)
-    session = open_session(tmp_path / "model.onnx", Runtime())
+@pytest.fixture(scope="module")
+def converted(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a model that was made of these weights, in a process of its own."""
+    folder = tmp_path_factory.mktemp("모델")
+    info = make({**SSD, "weights": str(weights)}, folder)
+    assert check_files(folder) == info
+    return folder
+
+
+def test_weights_by_path_become_a_model(converted: Path) -> None:
+    info = check_files(converted)
+    assert (info.detector, info.labels) == ("torchvision", LABELS)
+    assert info.layout is not None
+    assert (info.layout.fit, info.layout.size, info.layout.background) == ("stretch", (320, 320), True)
+    rgb = np.random.default_rng(0).integers(0, 256, (60, 200, 3)).astype(np.uint8)
+    (found,) = open_model(converted, info, Runtime()).predict([rgb])
+    assert found.regions
+    assert {region.label for region in found.regions} <= set(LABELS)
+    assert max(region.shape.x1 for region in found.regions) > 100  # type: ignore[union-attr]
+
+
+def test_it_finds_what_it_found_in_torch(converted: Path) -> None:
+    session = open_session(converted / ONNX, Runtime())
     torch.manual_seed(7)
     image = torch.rand(1, 3, 320, 320)
     with torch.inference_mode():
-        boxes, labels, scores = single(image)
+        boxes, labels, scores = Single(scattered(2), torch.tensor([0, 1, 2])).eval()(image)
     again, names, sure = (torch.from_numpy(v) for v in session.run(None, {image_input(session).name: image.numpy()}))
     assert len(boxes) > 50
     overlaps = box_iou(boxes, again) * (labels[:, None] == names[None])
@@ -92,19 +110,6 @@ def test_an_exported_detector_finds_what_it_found_in_torch(tmp_path: Path) -> No
     assert (best.values > 0.99).float().mean() > 0.98  # an overlap right at the limit may fall either way
     close = (scores - sure[best.indices]).abs()[best.values > 0.99]
     assert close.max() < 1e-4
-
-
-def test_weights_by_path_become_a_model_in_a_process_of_its_own(weights: Path, tmp_path: Path) -> None:
-    info = make({**SSD, "weights": str(weights)}, tmp_path)
-    assert check_files(tmp_path) == info
-    assert (info.detector, info.labels) == ("torchvision", LABELS)
-    assert info.layout is not None
-    assert (info.layout.fit, info.layout.size, info.layout.background) == ("stretch", (320, 320), True)
-    rgb = np.random.default_rng(0).integers(0, 256, (60, 200, 3)).astype(np.uint8)
-    (found,) = open_model(tmp_path, info, Runtime()).predict([rgb])
-    assert found.regions
-    assert {region.label for region in found.regions} <= set(LABELS)
-    assert max(region.shape.x1 for region in found.regions) > 100  # type: ignore[union-attr]
 
 
 def test_it_learns_the_labels_of_a_project_and_goes_on_from_there(
@@ -166,8 +171,6 @@ def test_nothing_is_downloaded_and_that_is_told(monkeypatch: pytest.MonkeyPatch,
         convert(Training((), ()), tmp_path, lambda _event: None)
     assert "`weights`" in (caught.value.fix or "")
     assert not (tmp_path / WEIGHTS).exists()
-    for name in offered():  # no backbone is fetched either
-        build(read_options({"model": name, "size": 64}), 2) if "mobilenet" in name else None
 
 
 def test_coco_has_eighty_labels_in_ninety_one_classes() -> None:
