@@ -1,18 +1,11 @@
-"""The names under which Label Studio keeps predictions: which are ours, and what there is before the first training."""
+"""What Label Studio is told in place of a model's version while a project has no model of its own."""
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-import sqlalchemy as sa
-
 from backend.detect import DETECTORS
-from backend.store.models import list_models
-
-Json = dict[str, Any]
 
 UNTRAINED = "untrained"
-_OURS = re.compile(rf"({'|'.join(DETECTORS)})-p\d+-v\d+|proxy-p\d+-.+")  # a proxied model's own name may be anything
 
 
 def untrained(detector: str, options: Mapping[str, Any]) -> str:
@@ -23,14 +16,3 @@ def untrained(detector: str, options: Mapping[str, Any]) -> str:
     if kind is not None and kind.trains is None:
         return f"{UNTRAINED}: no model was given to the detector {detector}"
     return f"{UNTRAINED}: annotate some tasks, then press Start Training"
-
-
-def is_ours(version: str, known: Iterable[str] = ()) -> bool:
-    """Return whether predictions of that version were made by a model of LabelLoom. known: versions in our tables."""
-    return version in set(known) or bool(_OURS.fullmatch(version)) or version.startswith(f"{UNTRAINED}:")
-
-
-def ours(engine: sa.Engine, predictions: Iterable[Json]) -> list[Json]:
-    """Return those of Label Studio's predictions that our models made, in order, by their `model_version`."""
-    known = {row.version for row in list_models(engine)}
-    return [found for found in predictions if is_ours(str(found.get("model_version") or ""), known)]
