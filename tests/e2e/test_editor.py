@@ -1,8 +1,7 @@
 """Labels drawn by a hand in the real editor, in headless Chromium, on a photograph that EXIF turns."""
 
 import io
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,37 +15,11 @@ from backend.flows.label_studio_source import open_project
 from backend.flows.write_back import write_back
 from backend.settings import Settings
 from connectors.label_studio import LabelStudio
-from connectors.label_studio_server import Account
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 pytestmark = [pytest.mark.e2e, pytest.mark.browser]
-
-_QUIET = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-)
-
-
-@pytest.fixture
-def page(ls_account: Account) -> Iterator["Page"]:
-    """A browser page, logged in."""
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("chromium is not installed (apt-get install chromium)")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=_QUIET.split())
-        page = browser.new_page(viewport={"width": 1400, "height": 900})
-        page.goto(f"{ls_account.url}/user/login/")
-        page.fill("input[name=email]", ls_account.username)
-        page.fill("input[name=password]", ls_account.password)
-        page.click("button[type=submit]")
-        page.wait_for_url(lambda url: "/login" not in url)
-        yield page
-        browser.close()
 
 
 def turned_photo() -> bytes:
