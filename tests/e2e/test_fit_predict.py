@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,13 @@ from werkzeug.serving import make_server
 
 from backend.core.errors import Cancelled, LabelLoomError, UsageError
 from backend.core.progress import Silent
+from backend.flows import fit as fit_flow
 from backend.flows import models
 from backend.flows import prelabel as flow
 from backend.flows.fit import FitOptions, FitReport, fit
 from backend.flows.fit_source import project_source
+from backend.flows.job_base import Tools
+from backend.flows.job_kinds import KINDS
 from backend.flows.jobs import Jobs
 from backend.flows.prelabel import prelabel
 from backend.settings import Settings
@@ -197,6 +201,23 @@ def test_a_worker_pre_labels_by_job_and_refuses_what_cannot_be(
         assert len(row.result["skipped"]) == 1
         row = wait_for(jobs, jobs.submit("fit", {"project": 999_999}, "kim").id)
         assert row.state == "failed" and "999999" in row.error
+
+
+def test_a_fit_job_trains_and_then_pre_labels(
+    ls: LabelStudio, project: int, settings: Settings, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(fit_flow, "_in_child", constant_trainer(box=(17, 17, 45, 45)))
+    lines: list[str] = []
+    tools = Tools(settings, Silent(), "job1", nullcontext, lines.append, "kim")
+    kind = KINDS["fit"]
+    result = kind.run(kind.parse({"project": project, "predict": True}), tools)
+    assert result["promoted"] and result["predict"]["counts"]["predicted"] == BARE - 1
+    assert [v for found in predictions(ls, project).values() for v, _ in found] == [result["model"]] * (BARE - 1)
+    row = table.history(open_database(settings.database), project)[0]
+    assert (row.version, row.who) == (result["model"], "kim")
+    assert any(line.startswith("pre-labelled 7 tasks") for line in lines)
+    again = kind.run(kind.parse({"project": project, "predict": True}), tools)  # the worker died before it could say so
+    assert again["model"] == result["model"] and again["predict"]["counts"]["predicted"] == 0
 
 
 def test_somebody_elses_backend_pre_labels_in_batches(ls: LabelStudio, project: int, settings: Settings, one_backend):

@@ -344,26 +344,6 @@ def test_a_dataset_keeps_its_own_splits_and_its_model_goes_where_it_is_asked_to(
     assert table.get_model(open_database(settings.database), report.version).project is None
 
 
-def test_a_real_training_in_its_own_process_is_judged_by_what_it_will_predict_with(tmp_path, settings):
-    phases: set[str] = set()
-
-    class Watch:
-        def update(self, phase, done, total=None):
-            phases.add(phase)
-
-    source = project(make_dataset(tmp_path / "p", range(14)))
-    tools = (settings, Watch())
-    report = fit(source, FitOptions(settings={"steps": 8, "views": 8}), tools)
-    info = check_files(report.folder)
-    assert {"model.onnx", "model.int8.onnx", "weights.safetensors", "card.md"} <= set(info.files)
-    assert "work" not in {path.name for path in report.folder.iterdir()}
-    assert {"reading images", "training", "judging", "judging int8"} <= phases
-    judged = info.metrics
-    assert judged["int8"] == (judged["int8_ap"] >= judged["fp32_ap"] - 0.02)
-    assert judged["ap"] == judged["int8_ap" if judged["int8"] else "fp32_ap"] and judged["ap50"] is not None
-    assert "steps 8" in (report.folder / "card.md").read_text()
-
-
 def test_a_model_of_tags_is_judged_by_how_many_images_get_the_right_one():
     def found(*tags):
         return Predicted(tags=tuple((Tag(label), score) for label, score in tags))

@@ -22,6 +22,7 @@ QUICK = {"steps": 8, "views": 8}
 def settings(tmp_path: Path) -> Settings:
     made = Settings(data_dir=tmp_path / "data", cache_dir=tmp_path / "cache", worker_timeout=3)
     make_dataset(made.datasets_dir / "너구리", range(12), split="train")
+    make_dataset(made.datasets_dir / "너구리", range(12, 14), split="val")
     return made
 
 
@@ -40,10 +41,15 @@ def test_a_worker_killed_while_it_trains_leaves_no_child_and_another_goes_on(set
         told = [text for _, _, text in lines_of(jobs.engine, job)]
         models = list_models(jobs.engine)
     assert [one.version for one in models] == [row.result["model"]]
-    check_files(models[0].folder)
+    info = check_files(models[0].folder)
+    assert {"model.onnx", "model.int8.onnx", "weights.safetensors", "card.md", "curve.jsonl"} <= set(info.files)
+    assert "work" not in {path.name for path in models[0].folder.iterdir()}
     assert not list(settings.models_dir.glob("*.partial"))
-    assert any("loss" in line for line in told) and any("nothing tells how good" in line for line in told)
-    assert row.result["data"]["images"] == {"train": 12, "holdout": 0, "left_out": 0}
+    assert any("loss" in line for line in told) and any(line.startswith("after 8 steps: AP") for line in told)
+    assert row.result["data"]["images"] == {"train": 12, "holdout": 2, "left_out": 0}
+    judged = row.result["metrics"]
+    assert judged["int8"] == (judged["int8_ap"] >= judged["fp32_ap"] - 0.02)
+    assert judged["ap"] == judged["int8_ap" if judged["int8"] else "fp32_ap"] and judged["ap50"] is not None
 
 
 def _children(parent: int) -> list[int]:
