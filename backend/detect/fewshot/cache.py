@@ -18,7 +18,7 @@ from torch import Tensor
 from backend.core.errors import ImageError
 from backend.detect.base import Example, Report, Rgb, Runtime
 from backend.detect.fewshot.backbone import Lite0
-from backend.detect.fewshot.export import Lower, export
+from backend.detect.fewshot.export import Frozen, export
 from backend.detect.fewshot.net import SIZE
 from backend.detect.fewshot.recipe import BATCH, Recipe
 from backend.detect.fewshot.views import View, shrink, view
@@ -26,17 +26,22 @@ from backend.detect.onnx_model import open_session
 from backend.imaging.decode import decode
 
 Floats = NDArray[np.float32]
-Features = Callable[[Floats], Floats]  # images (N, 3, 320, 320) -> (N, 40, 40, 40)
+Features = Callable[[Floats], list[Floats]]  # images (N, 3, 320, 320) -> maps (N, C, H, W)
 
 FEWEST, MOST = 3, 20  # views of an image in one round
 
 
 @dataclass(frozen=True, slots=True)
 class Cache:
-    """Lower features (V, 40, 40, 40) as half floats, and what is on each view: `boxes` and `labels`."""
+    """The frozen stages' maps of all views (V, C, H, W) as half floats, and what is on each: `boxes` and `labels`."""
 
-    low: Tensor
+    maps: list[Tensor]
     targets: list[dict[str, Tensor]]
+
+    def batch(self, places: list[int]) -> tuple[list[Tensor], list[dict[str, Tensor]]]:
+        """Return some views' maps as floats, and what is on them."""
+        maps = [one[places].float().contiguous(memory_format=torch.channels_last) for one in self.maps]
+        return maps, [self.targets[place] for place in places]
 
 
 def rounds(count: int, views: int) -> int:
@@ -50,27 +55,31 @@ def fill(lower: Features, examples: Sequence[Example], recipe: Recipe, seeds: tu
     mine = [example for place, example in enumerate(examples) if place % rounds(len(examples), recipe.views) == number]
     each = max(FEWEST, min(MOST, recipe.views // len(mine)))
     of = each * len(mine)
-    low = torch.empty((of, 40, SIZE // 8, SIZE // 8), dtype=torch.float16)
+    maps: list[Tensor] = []
     targets: list[dict[str, Tensor]] = []
     batch: list[View] = []
     for one in _views(mine, each, recipe, seeds, report):
         batch.append(one)
         if len(batch) == BATCH:
-            _append(lower, batch, low, targets)
+            _append(lower, batch, Cache(maps, targets), of)
             report({"event": "phase", "phase": "caching", "done": len(targets), "of": of})
-    _append(lower, batch, low, targets)
-    return Cache(low[: len(targets)], targets)
+    _append(lower, batch, Cache(maps, targets), of)
+    return Cache([one[: len(targets)] for one in maps], targets)
 
 
-def features(trunk: Lite0, threads: int) -> Features:
-    """Return what computes lower features: ONNX Runtime, which takes a fraction of the time that torch does here."""
+def features(trunk: Lite0, threads: int, *, whole: bool) -> Features:
+    """Return what computes maps: ONNX Runtime, which takes a fraction of the time that torch does.
+
+    whole: all stages are frozen, not the lower ones alone.
+    """
     with TemporaryDirectory() as folder:
-        path = Path(folder) / "lower.onnx"
-        export(Lower(trunk), path, ("low",))
+        path = Path(folder) / "frozen.onnx"
+        names = ("low", "middle", "top") if whole else ("low",)
+        export(Frozen(trunk, whole=whole), path, names)
         session = open_session(path, Runtime(threads=threads, device="cpu"))
 
-    def run(images: Floats) -> Floats:
-        found: Floats = session.run(["low"], {"images": images})[0]
+    def run(images: Floats) -> list[Floats]:
+        found: list[Floats] = session.run(names, {"images": images})
         return found
 
     return run
@@ -114,12 +123,15 @@ def _views(
             yield view(image, SIZE, recipe.look, random)
 
 
-def _append(lower: Features, batch: list[View], low: Tensor, targets: list[dict[str, Tensor]]) -> None:
-    """Put a batch's features and targets behind those that are there, and empty it."""
+def _append(lower: Features, batch: list[View], cache: Cache, of: int) -> None:
+    """Put a batch's maps and targets behind those that are there, at most `of`, and empty it."""
     if not batch:
         return
-    found = lower(normalised(np.stack([one.rgb for one in batch])))
-    low[len(targets) : len(targets) + len(batch)] = torch.from_numpy(found)
+    begin = len(cache.targets)
+    for number, found in enumerate(lower(normalised(np.stack([one.rgb for one in batch])))):
+        if number == len(cache.maps):  # with the first batch: now the shapes are known
+            cache.maps.append(torch.empty((of, *found.shape[1:]), dtype=torch.float16))
+        cache.maps[number][begin : begin + len(batch)] = torch.from_numpy(found)
     for one in batch:
-        targets.append({"boxes": torch.from_numpy(one.boxes), "labels": torch.from_numpy(one.labels)})
+        cache.targets.append({"boxes": torch.from_numpy(one.boxes), "labels": torch.from_numpy(one.labels)})
     batch.clear()

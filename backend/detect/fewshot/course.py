@@ -31,7 +31,9 @@ class Course:
         self.average = {name: weight.detach().clone() for name, weight in named.items()}
         slow = [weight for name, weight in named.items() if name.startswith(TRUNK)]
         fast = [weight for name, weight in named.items() if not name.startswith(TRUNK)]
-        groups = [{"params": fast, "base": recipe.rate}, {"params": slow, "base": recipe.trunk_rate}]
+        groups = [{"params": fast, "base": recipe.rate}, {"params": slow, "base": recipe.trunk_rate}][
+            : 2 if slow else 1
+        ]
         self._optimizer = torch.optim.AdamW(groups, lr=recipe.rate, weight_decay=recipe.decay, foreach=False)
 
     def learn(self, loss: Tensor) -> float:

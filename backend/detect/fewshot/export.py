@@ -14,16 +14,17 @@ from backend.detect.fewshot.net import SIZE
 _OPSET = 17
 
 
-class Lower(nn.Module):
-    """The stages that are never trained, as a network of their own."""
+class Frozen(nn.Module):
+    """The stages that are not trained, as a network of their own; whole: that is all of them."""
 
-    def __init__(self, trunk: Lite0) -> None:
+    def __init__(self, trunk: Lite0, *, whole: bool) -> None:
         super().__init__()
-        self.trunk = trunk
+        self.trunk, self.whole = trunk, whole
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Return the maps of stride 8."""
-        return self.trunk.lower(images)
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Return the maps of stride 8, or those of stride 8, 16 and 32."""
+        low = self.trunk.lower(images)
+        return self.trunk.upper(low) if self.whole else (low,)
 
 
 def export(net: nn.Module, path: Path, outputs: tuple[str, ...]) -> None:

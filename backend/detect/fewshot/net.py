@@ -4,6 +4,8 @@ Everything speaks in pixels of the SIZE x SIZE canvas. A prediction point lies a
 and 32; a score is the root of the label's probability times the point's centredness, so no probability itself.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -33,17 +35,19 @@ class _NoBackbone(nn.Module):
 class Net(nn.Module):
     """The trained part: from the (N, 40, 40, 40) maps of `Lite0.lower` on.
 
-    labels: how many. trunk: the backbone whose upper stages are trained along.
+    labels: how many. trunk: the backbone whose upper stages are trained along, unless they are frozen.
     """
 
     points: Tensor  # (P, 4): the cell of each point, as a box
 
-    def __init__(self, labels: int, trunk: Lite0) -> None:
+    def __init__(self, labels: int, trunk: Lite0, *, frozen: bool = False) -> None:
         super().__init__()
         self.trunk = nn.ModuleList(trunk.blocks[LOWER:])
         for part in self.trunk.modules():
             if isinstance(part, Conv) and part.groups > 1:
                 part.requires_grad_(False)  # its gradient costs a sixth of a step's time, for 2 % of the weights
+        if frozen:
+            self.trunk.requires_grad_(False)
         self.split = MIDDLE - LOWER
         self.lateral = nn.ModuleList(_Merge(channels, 1) for channels in CHANNELS)
         self.smooth = nn.ModuleList(_Merge(WIDTH, 3, nn.ReLU()) for _ in CHANNELS)
@@ -59,25 +63,31 @@ class Net(nn.Module):
         points = generator(ImageList(torch.zeros(1, 3, SIZE, SIZE), [(SIZE, SIZE)]), maps)[0]
         self.register_buffer("points", points, persistent=False)
 
-    def forward(self, low: Tensor) -> dict[str, Tensor]:
-        """Return logits of labels (N, P, C), box distances (N, P, 4) and centredness (N, P, 1)."""
-        maps = [low]
-        for number, block in enumerate(self.trunk):
-            low = block(low)
-            if number == self.split - 1:
-                maps.append(low)
-        maps.append(low)
-        sides = [lateral(one) for lateral, one in zip(self.lateral, maps, strict=True)]
+    def forward(self, maps: Sequence[Tensor]) -> dict[str, Tensor]:
+        """Return logits of labels (N, P, C), box distances (N, P, 4) and centredness (N, P, 1).
+
+        maps: that of stride 8, or those of stride 8, 16 and 32 where they are known.
+        """
+        known = maps if len(maps) == len(STRIDES) else self._upper(maps[0])
+        sides = [lateral(one) for lateral, one in zip(self.lateral, known, strict=True)]
         for number in (1, 0):
             sides[number] = sides[number] + functional.interpolate(sides[number + 1], scale_factor=2, mode="nearest")
         found: dict[str, Tensor] = self.head([smooth(one) for smooth, one in zip(self.smooth, sides, strict=True)])
         return found
 
-    def loss(self, low: Tensor, targets: list[dict[str, Tensor]]) -> Tensor:
+    def _upper(self, low: Tensor) -> list[Tensor]:
+        maps = [low]
+        for number, block in enumerate(self.trunk):
+            low = block(low)
+            if number == self.split - 1:
+                maps.append(low)
+        return [*maps, low]
+
+    def loss(self, maps: Sequence[Tensor], targets: list[dict[str, Tensor]]) -> Tensor:
         """Return the sum of FCOS's three losses; targets hold `boxes` (n, 4) and `labels` (n,), n may be 0."""
-        points = [self.points] * low.shape[0]
+        points = [self.points] * len(targets)
         counts = [(SIZE // stride) ** 2 for stride in STRIDES]
-        parts: dict[str, Tensor] = self._losses(targets, self(low), points, counts)
+        parts: dict[str, Tensor] = self._losses(targets, self(maps), points, counts)
         return torch.stack(list(parts.values())).sum()
 
     def decode(self, found: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
@@ -101,4 +111,4 @@ class Whole(nn.Module):
         x = functional.relu6(self.stem(images))
         for block in self.blocks:
             x = block(x)
-        return self.net.decode(self.net(x))
+        return self.net.decode(self.net((x,)))

@@ -43,6 +43,7 @@ LAYOUT = Layout(
     pad=GREY,
 )
 _OUTPUTS = ("boxes", "scores")
+_LAST = ("cls_logits", "bbox_reg", "bbox_ctrness")  # the convolutions that say what is where
 _LOOKS, _LOOKED = 3, 24  # how often the holdout is looked at on the way, and at how many of its images
 _CALIBRATION = 24  # images that the 8-bit ranges are set by
 
@@ -61,7 +62,7 @@ def train(training: Training, folder: Path, report: Report) -> ModelInfo:
     torch.manual_seed(training.seed)
     trunk = untrained(training.seed) if chosen.backbone == "random" else pretrained()
     trunk = trunk.to(memory_format=torch.channels_last)
-    net = Net(len(training.labels), trunk).to(memory_format=torch.channels_last)
+    net = Net(len(training.labels), trunk, frozen=not chosen.trunk_rate).to(memory_format=torch.channels_last)
     _warm_start(training, net, trunk, report)
     course = Course(net, chosen)
     work = folder / WORK
@@ -118,7 +119,7 @@ def _run(training: Training, course: Course, trunk: Lite0, report: Report, save:
     looks = {round(course.end * part / _LOOKS) for part in range(1, _LOOKS + 1)}
     of = rounds(len(training.train), course.recipe.views)
     each = -(-course.recipe.steps // of)
-    lower = features(trunk, training.threads)
+    lower = features(trunk, training.threads, whole=not course.recipe.trunk_rate)
     cached: tuple[int, Cache] | None = None
     while course.step < course.end:
         number = course.step // each
@@ -143,8 +144,7 @@ def _loss(net: Net, cache: Cache, step: int, seed: int) -> Tensor:
     for at in range(step * BATCH, step * BATCH + BATCH):
         order = np.random.default_rng((seed, at // count)).permutation(count)
         places.append(int(order[at % count]))
-    low = cache.low[places].float().contiguous(memory_format=torch.channels_last)
-    return net.loss(low, [cache.targets[place] for place in places])
+    return net.loss(*cache.batch(places))
 
 
 def _some(examples: Sequence[Example], count: int) -> list[Example]:
@@ -193,7 +193,7 @@ def _write(training: Training, course: Course, trunk: Lite0, folder: Path, repor
     report({"event": "phase", "phase": "exporting", "done": 1, "of": 3})
     pictures = (rgb for example in _some(training.train, _CALIBRATION) if (rgb := _pixels(example)) is not None)
     samples = (normalised(letterbox(rgb, (SIZE, SIZE), GREY)[0][None]) for rgb in pictures)
-    quantize(folder / ONNX, folder / INT8, "images", samples)
+    quantize(folder / ONNX, folder / INT8, "images", samples, keep=_LAST)
     report({"event": "phase", "phase": "exporting", "done": 3, "of": 3})
 
 
