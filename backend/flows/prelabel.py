@@ -5,7 +5,8 @@ goes on by being started again, and a second run does nothing.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -14,12 +15,13 @@ from typing import Any
 
 from backend.core.errors import LabelLoomError, UsageError
 from backend.core.progress import Progress
+from backend.detect import DETECTORS
 from backend.flows import models
 from backend.flows.fit_events import Tell
 from backend.flows.label_studio_connection import connect, find_project, translated
 from backend.flows.ml_answers import Answer
 from backend.flows.ml_serve import PROXY, Asked, Serving
-from backend.flows.ml_versions import UNTRAINED, is_ours
+from backend.flows.ml_versions import UNTRAINED
 from backend.flows.predictor import Predictor
 from backend.settings import Settings
 from backend.store import models as table
@@ -33,6 +35,7 @@ Json = dict[str, Any]
 
 MANY = 5  # tasks that all fail in the same way: it is the model
 BATCH = 50  # tasks: some seconds of a detector, and as much as is done again after a kill
+_OURS = re.compile(rf"({'|'.join(DETECTORS)})-p\d+-v\d+|proxy-p\d+-.+")  # a proxied model's own name may be anything
 _EMPTY = {
     "conjunction": "and",
     "items": [{"filter": "filter:tasks:total_annotations", "operator": "equal", "type": "Number", "value": 0}],
@@ -176,7 +179,7 @@ class _Run:
     def _clear(self, task: Json) -> None:
         for one in task.get("predictions") or ():
             version = str(one.get("model_version") or "")
-            if version != self.report.version and is_ours(version, self.known):
+            if version != self.report.version and _is_ours(version, self.known):
                 delete_prediction(self.client, one["id"])
                 self.report.replaced += 1
 
@@ -196,6 +199,11 @@ class _Run:
             return
         self.report.predicted += len(new)
         self.report.regions += sum(len(one["result"]) for one in new)
+
+
+def _is_ours(version: str, known: Container[str]) -> bool:
+    """Return whether a model of ours predicted that, be it removed since; known: versions in our tables."""
+    return version in known or bool(_OURS.fullmatch(version)) or version.startswith(f"{UNTRAINED}:")
 
 
 def _check_hope(answers: Sequence[Answer]) -> None:

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from backend.cli import app
 from backend.core.errors import LabelLoomError, UsageError
 from backend.flows import fit as flow
-from backend.flows import models
+from backend.flows import models, prelabel
 from backend.settings import Settings
 from backend.store import models as table
 from backend.store.tables import open_database
@@ -90,6 +90,14 @@ def test_the_model_in_use_is_not_removed_and_folders_of_others_stay(settings, tm
     assert models.remove(engine, settings, "v2") and not models.remove(engine, settings, "v3")
     assert not (settings.models_dir / "v2").exists() and elsewhere.is_dir()
     assert [row.version for row in table.list_models(engine)] == ["v1"]
+
+
+def test_which_predictions_are_ours_to_replace():
+    known = {"mine"}
+    for version in ("mine", "fewshot-p3-v12", "similar-p3-v1", "proxy-p3-theirs", "untrained: annotate some tasks"):
+        assert prelabel._is_ours(version, known), version
+    for version in ("", "yolo-v8", "fewshot", "my fewshot-p3-v1", "fewshot-p3-v1-final", "untrained model", "3"):
+        assert not prelabel._is_ours(version, known), version
 
 
 def test_the_commands_about_models(settings, cli):
