@@ -1,9 +1,9 @@
 """Task images as local files, by sha256: fetched once, shared by datasets, previews and predictions."""
 
+import hashlib
 from pathlib import Path
 
 from backend.imaging.files import write_atomic
-from backend.imaging.hashes import sha256
 from backend.settings import Settings
 from connectors.label_studio import LabelStudio
 from connectors.label_studio_images import Images
@@ -24,12 +24,12 @@ class ImageCache:
             FetchError: this image cannot be had; the reason says why.
             Unreachable, Unauthorized: Label Studio itself is gone or shut; no other image can be had either.
         """
-        known = self._store / "by-url" / sha256(f"{self._base} {url}".encode())
+        known = self._store / "by-url" / _sha256(f"{self._base} {url}".encode())
         upload = url.startswith("/data/upload/")  # Label Studio never changes an upload; other addresses may change
         if upload and known.is_file() and (path := self._path(known.read_text())).is_file():
             return path
         data = self._images.fetch(url, task)
-        sha = sha256(data)
+        sha = _sha256(data)
         path = self._path(sha)
         if not path.is_file():
             write_atomic(path, data)
@@ -39,3 +39,7 @@ class ImageCache:
 
     def _path(self, sha: str) -> Path:
         return self._store / sha[:2] / sha
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()  # not imaging's: the web app starts without OpenCV
