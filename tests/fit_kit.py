@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,10 @@ import numpy as np
 from tiny_model import SIZE, write_tiny
 
 from backend.detect.base import Training
-from backend.detect.model_dir import ModelInfo
+from backend.detect.model_dir import ModelInfo, write_model
+from backend.settings import Settings
+from backend.store import models as table
+from backend.store.tables import open_database
 
 Json = dict[str, Any]
 WIDTH, HEIGHT = 96, 96
@@ -75,3 +79,20 @@ def oracle_trainer(part: float = 1.0) -> Callable[..., ModelInfo]:
         return constant_trainer(box=smaller)(kind, training, folder, tick)
 
     return train
+
+
+def similar(settings: Settings, project: int | None, shas: Sequence[str]) -> str:
+    """Put a model of the detector similar where models lie, of 11 images; the sixth wrongly has the tag of the five."""
+    version = "similar-own-v1" if project is None else f"similar-p{project}-v1"
+    folder = settings.models_dir / version
+    folder.mkdir(parents=True)
+    random = np.random.default_rng(3)
+    vectors = np.concatenate([random.normal((8, 0, 0), 0.5, (5, 3)), random.normal((0, 8, 0), 0.5, (6, 3))])
+    tagged = np.zeros((11, 2), bool)
+    tagged[:5, 0] = tagged[6:, 1] = True
+    tagged[5, 0] = True  # looks like the others
+    np.savez(folder / "index.npz", vectors=vectors.astype(np.float16), tagged=tagged, shas=np.array(shas))
+    write_model(folder, ModelInfo(detector="similar", version=version, labels=(), tags=("낮", "밤")))
+    row = table.ModelRow(version, project, "similar", folder, datetime(2026, 1, 1, tzinfo=UTC))
+    table.add_model(open_database(settings.database), row)
+    return version

@@ -200,6 +200,35 @@ def _line(one: "Known") -> str:
     return "  ".join(filter(None, [f"{row.created:%Y-%m-%d %H:%M}", quality, row.version, used, gone, row.note or ""]))
 
 
+def models_add(detector: str, project: int, given: list[str], *, as_json: bool) -> None:
+    """Run `labelloom models add`."""
+
+    def work(settings: "Settings", progress: TerminalProgress) -> Outcome:
+        from backend.flows.models_add import add_model
+
+        options = parameters(given, "--option")
+        row = add_model(detector, options, project, (settings, progress), who=WHO)
+        outcome = _in_use(row.version, project)
+        outcome.out = str(row.folder)
+        return outcome
+
+    run("models add", work, as_json=as_json)
+
+
+def models_outliers(version: str, show: int, *, write: bool, as_json: bool) -> None:
+    """Run `labelloom models outliers`."""
+
+    def work(settings: "Settings", progress: TerminalProgress) -> Outcome:
+        from backend.flows.outliers import outliers
+
+        found = outliers(version, (settings, progress), write=write)
+        text = [f"{one.score:.3f}  {one.tag}  {one.item}" for one in found.images[:show]]
+        counts = {"images": len(found.images), "written": found.written}
+        return Outcome(text, None, counts, more={"images": [one.to_json() for one in found.images]})
+
+    run("models outliers", work, as_json=as_json)
+
+
 def models_promote(version: str, project: int | None, *, as_json: bool) -> None:
     """Run `labelloom models promote`."""
 

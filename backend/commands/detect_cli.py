@@ -98,6 +98,40 @@ def models_list(project: MaybeProject = None, as_json: Json = False) -> None:
     detect.models_list(project, as_json=as_json)
 
 
+@models_app.command("add", epilog=CODES)
+def models_add(
+    detector: Annotated[str, typer.Argument(help="onnx (an exported file) or torchvision (by name, or its weights).")],
+    project: Annotated[int, typer.Option("--project", "-p", min=1, help="Where it shall predict.")],
+    option: Annotated[
+        list[str] | None, typer.Option("--option", help="NAME=VALUE, as path=yolo.onnx; may be repeated.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Let a model predict in a project that was not trained here.
+
+    Example: `labelloom models add onnx --project 7 --option path=best.onnx --option labels=names.txt`
+
+    Example: `labelloom models add torchvision --project 7 --option model=ssdlite320_mobilenet_v3_large`
+    """
+    detect.models_add(detector, project, option or [], as_json=as_json)
+
+
+@models_app.command("outliers")
+def models_outliers(
+    version: Version,
+    show: Annotated[int, typer.Option("--show", "-n", min=1, help="How many to list.")] = 20,
+    write: Annotated[
+        bool, typer.Option("--write", help="Give each task its score as a prediction, to sort by in Label Studio.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """List labelled images that look unlike the others of their tag, the least alike first; for models of `similar`.
+
+    Example: `labelloom models outliers similar-p7-v1 --write`
+    """
+    detect.models_outliers(version, show, write=write, as_json=as_json)
+
+
 @models_app.command("promote")
 def models_promote(version: Version, project: MaybeProject = None, as_json: Json = False) -> None:
     """Let a model predict in a project (default: the one it was trained for) from now on.

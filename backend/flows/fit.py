@@ -25,6 +25,7 @@ from backend.flows.fit_events import Live, Tell
 from backend.flows.fit_judge import Rival, judge
 from backend.flows.fit_source import Source, slug
 from backend.flows.fit_state import State, highest, locked, note_highest, room
+from backend.flows.label_map import SHOWN
 from backend.imaging.files import write_atomic
 from backend.settings import Settings
 from backend.store import models as table
@@ -145,9 +146,8 @@ def _detector(engine: sa.Engine, source: Source, options: FitOptions) -> tuple[s
         able = ", ".join(name for name, one in DETECTORS.items() if one.trains)
         msg = f"the detector {kind} does not learn: {DETECTORS[kind].summary}"
         raise UsageError(msg, fix=f"choose one that does: {able}")
-    if options.settings is not None:
-        return kind, options.settings
-    return kind, given if kind == chosen else {}
+    named = options.settings if options.settings is not None else given if kind == chosen else {}
+    return kind, {name: value for name, value in named.items() if name not in SHOWN}
 
 
 def _finished(work: _Work) -> Path | None:

@@ -33,6 +33,14 @@ class FitParams(Params):
         return self
 
 
+class AddModelParams(Params):
+    """Let a model predict in a project that was not trained here: an exported file, or torchvision's by name."""
+
+    project: Number
+    detector: Literal["onnx", "torchvision"]
+    options: Json = Field({}, description="the detector's own; files are named relative to the data folder")
+
+
 class PredictParams(Params):
     """Pre-label a project's tasks that nobody has annotated; annotated ones are left alone."""
 
@@ -65,6 +73,14 @@ def _fit(params: FitParams, tools: Tools) -> Json:
     return result
 
 
+def _add_model(params: AddModelParams, tools: Tools) -> Json:
+    from backend.flows.models_add import add_model, inside
+
+    options, work = inside(params.options, tools.settings), (tools.settings, tools.progress)
+    row = add_model(params.detector, options, params.project, work, who=tools.who, run=tools.job)
+    return {"model": row.version, "detector": row.detector, "project": params.project}
+
+
 def _predict(params: PredictParams, tools: Tools) -> Json:
     from backend.flows.prelabel import prelabel
 
@@ -74,5 +90,6 @@ def _predict(params: PredictParams, tools: Tools) -> Json:
 
 DETECT_KINDS: tuple[Kind[Any], ...] = (
     Kind("fit", FitParams, _fit, lambda p: f"fit:{p.project or p.dataset}"),
+    Kind("add-model", AddModelParams, _add_model, lambda p: f"fit:{p.project}"),
     Kind("predict", PredictParams, _predict, lambda p: f"predict:{p.project}"),
 )

@@ -8,6 +8,7 @@ from backend.formats.label_config import Control, LabelConfig
 
 Json = dict[str, Any]
 
+SHOWN = ("label_map", "threshold", "thresholds")  # a project's options that are no business of its detector
 _HOLDS = ("rectangle", "labels", "polygon", "brush")  # what can show a model's regions, the usual first
 
 

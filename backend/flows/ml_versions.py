@@ -1,11 +1,13 @@
-"""What Label Studio is told in place of a model's version while a project has no model of its own."""
+"""The names under which Label Studio keeps predictions: which are ours, and what there is before the first training."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from backend.detect import DETECTORS
 
 UNTRAINED = "untrained"
+_OURS = re.compile(rf"({'|'.join(DETECTORS)})-p\d+-v\d+|proxy-p\d+-.+")  # a proxied model's own name may be anything
 
 
 def untrained(detector: str, options: Mapping[str, Any]) -> str:
@@ -16,3 +18,8 @@ def untrained(detector: str, options: Mapping[str, Any]) -> str:
     if kind is not None and kind.trains is None:
         return f"{UNTRAINED}: no model was given to the detector {detector}"
     return f"{UNTRAINED}: annotate some tasks, then press Start Training"
+
+
+def is_ours(version: str, known: Iterable[str] = ()) -> bool:
+    """Return whether predictions of that version were made by a model of LabelLoom. known: versions in our tables."""
+    return version in set(known) or bool(_OURS.fullmatch(version)) or version.startswith(f"{UNTRAINED}:")

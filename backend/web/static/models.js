@@ -38,6 +38,7 @@ async function show() {
     api(`/models?project=${project}`),
   ]);
   at("detector").value = detector.detector;
+  able();
   at("options").value = Object.keys(detector.options).length ? JSON.stringify(detector.options, null, 2) : "";
   set(at("now"), detector.version ? `${detector.version} predicts here.` : "Nothing is predicted here yet.");
   set(
@@ -63,24 +64,32 @@ async function act(ask, done) {
   }
 }
 
-function saveDetector() {
-  let options;
+function options() {
   try {
-    options = JSON.parse(at("options").value.trim() || "{}");
+    return JSON.parse(at("options").value.trim() || "{}");
   } catch (error) {
     throw new Error(`the options are not JSON: ${error.message}`);
   }
-  const body = { detector: at("detector").value, options };
+}
+
+async function saveDetector() {
+  const body = { detector: at("detector").value, options: options() };
   return api(`/projects/${chosen()}/detector`, { method: "PUT", body });
 }
 
-async function run(kind, body) {
-  const buttons = [at("train"), at("predict")];
+function able() {
+  const { learns, adds } = at("detector").selectedOptions[0].dataset;
+  at("train").hidden = learns === undefined;
+  at("add").hidden = adds === undefined;
+}
+
+async function run(kind, makeBody) {
+  const buttons = [at("train"), at("add"), at("predict")];
   for (const button of buttons) button.disabled = true;
   try {
     if (kind === "fit") await saveDetector();
     say(at("told"), "");
-    const asked = await api(`/${kind}`, { method: "POST", body });
+    const asked = await api(`/${kind}`, { method: "POST", body: makeBody() });
     at("job").href = `/jobs?job=${asked.id}`;
     at("running").hidden = false;
     const job = await follow(asked.id, (seen) => {
@@ -99,18 +108,23 @@ async function run(kind, body) {
 }
 
 function told(kind, result) {
-  if (kind === "fit") return `${result.version}: ${result.promoted ? "it predicts now" : "it is kept, not used"}. ${result.note ?? ""}`;
+  if (kind === "add-model") return `${result.model} predicts now.`;
+  if (kind === "fit") return `${result.model}: ${result.promoted ? "it predicts now" : "it is kept, not used"}. ${result.note ?? ""}`;
   return Object.entries(result.counts ?? {})
     .map(([name, value]) => `${name.replaceAll("_", " ")}: ${value}`)
     .join(" · ");
 }
 
+at("detector").addEventListener("change", able);
 at("project").addEventListener("change", () => act(show, ""));
 at("save").addEventListener("click", () => act(saveDetector, "saved"));
 at("train").addEventListener("click", () =>
-  run("fit", { project: chosen(), fast: at("fast").checked, predict: at("then").checked }),
+  run("fit", () => ({ project: chosen(), fast: at("fast").checked, predict: at("then").checked })),
 );
-at("predict").addEventListener("click", () => run("predict", { project: chosen() }));
+at("add").addEventListener("click", () =>
+  run("add-model", () => ({ project: chosen(), detector: at("detector").value, options: options() })),
+);
+at("predict").addEventListener("click", () => run("predict", () => ({ project: chosen() })));
 at("back").addEventListener("click", () =>
   act(() => api(`/projects/${chosen()}/models/rollback`, { method: "POST" }), "the version before is in use again"),
 );
