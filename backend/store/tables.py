@@ -37,7 +37,6 @@ datasets = sa.Table(
     sa.Column("project", sa.Integer),
 )
 
-
 jobs = sa.Table(
     "jobs",
     metadata,
