@@ -121,6 +121,9 @@ def predict(
         if project is not None:
             from backend.flows.prelabel import prelabel
 
+            if threshold is not None:
+                msg = "--threshold is for image files; a project has its own thresholds"
+                raise UsageError(msg, fix="labelloom connect --project ID --option threshold=0.4")
             outcome = Outcome()
             _add(outcome, prelabel(project, model, (settings, progress), tell=_tell(progress)))
             return outcome
@@ -131,9 +134,10 @@ def predict(
 
         found = predict_files(images, model, threshold, (settings, progress))
         text = [f"{one.path}: {_boxes(one.boxes)}" for one in found.files]
+        code = (3 if found.files else 1) if found.skipped else 0
         counts = {"images": len(found.files), "boxes": sum(len(one.boxes) for one in found.files)}
         more = {"model": found.version, "images": [one.to_json() for one in found.files]}
-        return Outcome(text, None, counts, list(found.skipped), exit_code=3 if found.skipped else 0, more=more)
+        return Outcome(text, None, counts, list(found.skipped), exit_code=code, more=more)
 
     run("predict", work, as_json=as_json)
 
@@ -171,7 +175,7 @@ def evaluate(model: str, dataset: Path, split: str | None, *, as_json: bool) -> 
         counts = {"images": report.images, "boxes": report.boxes}
         text = [f"{report.version} on {report.images} images with {report.boxes} boxes", *_quality(report.metrics)]
         more = {"model": report.version, "metrics": report.metrics}
-        code = 3 if report.skipped else 0
+        code = 1 if report.metrics.get("ap") is None else 3 if report.skipped else 0
         return Outcome(text, str(dataset), counts, list(report.skipped), list(report.warnings), code, more)
 
     run("evaluate", work, as_json=as_json)
@@ -197,7 +201,8 @@ def _line(one: "Known") -> str:
     quality = f"AP {ap:.3f}" if isinstance(ap, float) else "AP    ?"
     used = f"* in use in project {', '.join(map(str, one.predicts_in))}" if one.predicts_in else ""
     gone = "" if one.there else "(its folder is gone)"
-    return "  ".join(filter(None, [f"{row.created:%Y-%m-%d %H:%M}", quality, row.version, used, gone, row.note or ""]))
+    note = "" if row.project is None and one.predicts_in else row.note  # how it was judged when made: it had no project
+    return "  ".join(filter(None, [f"{row.created:%Y-%m-%d %H:%M}", quality, row.version, used, gone, note]))
 
 
 def models_add(detector: str, project: int, given: list[str], *, as_json: bool) -> None:

@@ -20,7 +20,8 @@ app.add_typer(models_app, name="models")
 Json = Annotated[bool, typer.Option("--json", help="Print one machine-readable object on stdout.")]
 MaybeProject = Annotated[int | None, typer.Option("--project", "-p", min=1, help="Label Studio project id.")]
 Model = Annotated[
-    str | None, typer.Option("--model", "-m", help="A model's version or folder; default: the one in use.")
+    str | None,
+    typer.Option("--model", "-m", help="A model's version, or for image files its folder; default: the one in use."),
 ]
 Threads = Annotated[int, typer.Option("--threads", min=1, help="Threads to compute with.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
@@ -57,7 +58,9 @@ def fit(  # noqa: PLR0913 - each is an option of its own
 
 @app.command(epilog=CODES)
 def predict(
-    images: Annotated[list[Path] | None, typer.Argument(help="Image files; or use --project.")] = None,
+    images: Annotated[
+        list[Path] | None, typer.Argument(help="Image files, or folders of them; or use --project.")
+    ] = None,
     project: MaybeProject = None,
     model: Model = None,
     threshold: Annotated[

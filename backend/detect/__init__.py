@@ -14,6 +14,7 @@ DETECTORS: dict[str, DetectorKind] = {
             "learns the project's own labels on a CPU in minutes; predicts nothing before the first training",
             opens="backend.detect.onnx_model:open_model",
             trains="backend.detect.fewshot.train:train",
+            takes="backend.detect.fewshot.recipe:read_options",
         ),
         DetectorKind(
             "torchvision",
@@ -21,12 +22,14 @@ DETECTORS: dict[str, DetectorKind] = {
             opens="backend.detect.onnx_model:open_model",
             trains="backend.detect.torchvision_train:train",
             makes="backend.detect.torchvision_model:make",
+            takes="backend.detect.options:torchvision",
         ),
         DetectorKind(
             "onnx",
             "any exported detector by path: YOLO family, RT-DETR or torchvision layout",
             opens="backend.detect.onnx_model:open_model",
             makes="backend.detect.onnx_import:make",
+            takes="backend.detect.onnx_import:read_options",
         ),
         DetectorKind("proxy", "any running Label Studio ML backend, by address"),
         DetectorKind(
@@ -34,6 +37,7 @@ DETECTORS: dict[str, DetectorKind] = {
             "tags an image as its most similar labelled images are tagged",
             opens="backend.detect.similar:open_model",
             trains="backend.detect.similar:train",
+            takes="backend.detect.similar:read_options",
             learns="tags",
         ),
     )

@@ -101,6 +101,7 @@ class DetectorKind:
     opens: str | None = None
     trains: str | None = None
     makes: str | None = None
+    takes: str | None = None  # checks options, and loads no torch
     learns: Literal["boxes", "tags"] = "boxes"
 
 

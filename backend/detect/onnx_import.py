@@ -18,6 +18,7 @@ from backend.detect.model_dir import ONNX, Layout, ModelInfo, write_model
 from backend.detect.onnx_file import has_external_data
 from backend.detect.onnx_layouts import ANY, LAYOUTS, LayoutKind, Outputs, Size
 from backend.detect.onnx_model import OnnxDetector, image_input, open_session, run
+from backend.detect.options import parsed
 
 LARGEST = 1 << 30  # bytes of a model file
 _BACKGROUND = {"__background__", "background"}
@@ -58,12 +59,7 @@ def make(options: Mapping[str, Any], folder: Path) -> ModelInfo:
             go with its outputs, or a layout that is not known.
         LabelLoomError: the model fails on an image.
     """
-    try:
-        wanted = ImportOptions.model_validate(dict(options))
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        msg = f"the option {'.'.join(map(str, first['loc']))} of an imported model: {first['msg']}"
-        raise UsageError(msg, fix=f"options are {', '.join(ImportOptions.model_fields)}") from error
+    wanted = read_options(options)
     copy = folder / ONNX
     _copy(wanted.path, copy)
     session = open_session(copy, Runtime())
@@ -86,6 +82,15 @@ def make(options: Mapping[str, Any], folder: Path) -> ModelInfo:
     )
     OnnxDetector(session, info, layout, wanted.path).predict([_noise(size)])
     return write_model(folder, info)
+
+
+def read_options(given: Mapping[str, Any]) -> ImportOptions:
+    """Return the options of an imported model.
+
+    Raises:
+        UsageError: the path is missing, or an option is unknown or cannot be.
+    """
+    return parsed(ImportOptions, given, "onnx")
 
 
 def guess(outputs: Outputs, size: Size, labels: int) -> LayoutKind:

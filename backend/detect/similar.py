@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from backend.core.errors import ImageError, LabelLoomError, UsageError
 from backend.core.model import Tag
@@ -22,6 +22,7 @@ from backend.detect.base import FLOOR, Detector, Example, Predicted, Report, Rgb
 from backend.detect.letterbox import GREY
 from backend.detect.model_dir import ONNX, Layout, ModelInfo, check_files, read_model
 from backend.detect.onnx_model import framed, open_session, run
+from backend.detect.options import parsed
 from backend.imaging.decode import decode
 
 INDEX = "index.npz"
@@ -103,12 +104,7 @@ def read_options(given: Mapping[str, Any]) -> SimilarOptions:
     Raises:
         UsageError: one is unknown or cannot be.
     """
-    try:
-        return SimilarOptions.model_validate(dict(given))
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        msg = f"the option {first['loc'][0]} of the detector similar: {first['msg']}"
-        raise UsageError(msg, fix=f"options are {', '.join(SimilarOptions.model_fields)}") from error
+    return parsed(SimilarOptions, given, "similar")
 
 
 def open_model(folder: Path, info: ModelInfo, runtime: Runtime) -> Detector:

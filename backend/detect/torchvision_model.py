@@ -12,7 +12,7 @@ from backend.detect.training import run_training
 def make(options: Mapping[str, Any], folder: Path) -> ModelInfo:
     """Export a detector into an existing folder, in a process of its own, and write its model.json.
 
-    options: fields of `torchvision_net.TorchvisionOptions`. The version is "untitled"; who keeps the model names it.
+    options: fields of `options.TorchvisionOptions`. The version is "untitled"; who keeps the model names it.
 
     Raises:
         LabelLoomError: no such model, its weights cannot be downloaded, or the file is none of its weights.

@@ -7,11 +7,10 @@ torchvision would otherwise fetch even for a detector whose weights lie in a fil
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from urllib.error import URLError
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -22,6 +21,7 @@ from backend.detect.base import FLOOR
 from backend.detect.label_list import Names, beside, names_of, read_labels
 from backend.detect.letterbox import GREY
 from backend.detect.model_dir import ONNX, Layout
+from backend.detect.options import TorchvisionOptions, torchvision
 
 State = dict[str, Tensor]
 OPSET = 17
@@ -31,37 +31,13 @@ _FAMILIES = ("fasterrcnn", "fcos", "retinanet", "ssd")  # those that find boxes 
 _NOTHING = {"__background__", "N/A"}
 
 
-class TorchvisionOptions(BaseModel):
-    """What model to take, and how to train it.
-
-    model: a name of `offered`. weights: "coco", "none" (random, to train from nothing), or a file (.pth with a state
-    dict, .safetensors). labels: of that file's classes, a file or names. size: sides of the square input in pixels.
-    steps, batch, rate: of a training.
-    """
-
-    model_config = ConfigDict(extra="forbid")
-
-    model: str = "fasterrcnn_mobilenet_v3_large_320_fpn"
-    weights: Literal["coco", "none"] | Path = "coco"
-    labels: Path | list[str] | None = None
-    size: int | None = Field(None, ge=64, le=2048)
-    steps: int | None = Field(None, ge=1, le=100_000)
-    batch: int = Field(4, ge=1, le=64)
-    rate: float = Field(2e-4, gt=0, le=1)
-
-
 def read_options(given: Mapping[str, Any]) -> TorchvisionOptions:
     """Return the options of the detector torchvision.
 
     Raises:
         UsageError: one is unknown or cannot be.
     """
-    try:
-        options = TorchvisionOptions.model_validate(dict(given))
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        msg = f"the option {first['loc'][0]} of the detector torchvision: {first['msg']}"
-        raise UsageError(msg, fix=f"options are {', '.join(TorchvisionOptions.model_fields)}") from error
+    options = torchvision(given)
     if options.model not in offered():
         msg = f"torchvision has no detector {shown(options.model)}"
         raise UsageError(msg, fix=f"choose from {', '.join(offered())}")

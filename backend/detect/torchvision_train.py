@@ -18,9 +18,9 @@ from backend.detect.fewshot.views import View, Views, shrink, view
 from backend.detect.letterbox import letterbox, unletterbox
 from backend.detect.metrics import evaluate
 from backend.detect.model_dir import WEIGHTS, ModelInfo, read_model
+from backend.detect.options import TorchvisionOptions
 from backend.detect.torchvision_net import (
     Single,
-    TorchvisionOptions,
     build,
     export,
     fill,

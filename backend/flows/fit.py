@@ -13,19 +13,19 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from backend.core.errors import UsageError
+from backend.core.errors import UsageError, shown
 from backend.core.progress import Progress
 from backend.detect import DETECTORS
 from backend.detect.base import Training
 from backend.detect.model_dir import CARD, CURVE, MODEL_JSON, ModelInfo, check_files, publish, read_model, write_model
 from backend.flows import models
+from backend.flows.detector_options import check_options, own_options
 from backend.flows.fit_card import card
 from backend.flows.fit_data import Gathered, check_enough, gather, remember
 from backend.flows.fit_events import Live, Tell
 from backend.flows.fit_judge import Rival, judge
 from backend.flows.fit_source import Source, slug
 from backend.flows.fit_state import State, highest, locked, note_highest, room
-from backend.flows.label_map import SHOWN
 from backend.imaging.files import write_atomic
 from backend.settings import Settings
 from backend.store import models as table
@@ -141,13 +141,14 @@ def _in_child(kind: str, training: Training, folder: Path, tick: Callable[[Json]
 def _detector(engine: sa.Engine, source: Source, options: FitOptions) -> tuple[str, Json]:
     chosen, given = table.detector_of(engine, source.project) if source.project is not None else ("fewshot", {})
     kind = options.detector or chosen
-    models.check_detector(kind)
-    if DETECTORS[kind].trains is None:
-        able = ", ".join(name for name, one in DETECTORS.items() if one.trains)
-        msg = f"the detector {kind} does not learn: {DETECTORS[kind].summary}"
-        raise UsageError(msg, fix=f"choose one that does: {able}")
+    able = [name for name, one in DETECTORS.items() if one.trains]
+    if kind not in able:
+        known = f"does not learn: {DETECTORS[kind].summary}" if kind in DETECTORS else "does not exist"
+        msg = f"the detector {shown(kind)} {known}"
+        raise UsageError(msg, fix=f"choose one that learns: {', '.join(able)}")
     named = options.settings if options.settings is not None else given if kind == chosen else {}
-    return kind, {name: value for name, value in named.items() if name not in SHOWN}
+    check_options(kind, named)
+    return kind, own_options(named)
 
 
 def _finished(work: _Work) -> Path | None:

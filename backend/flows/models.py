@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from backend.core.errors import LabelLoomError, UsageError, shown
-from backend.detect import DETECTORS
+from backend.flows.detector_options import check_options
 from backend.settings import Settings
 from backend.store import models as table
 from backend.store.models import ModelRow, Promotion
@@ -154,21 +154,10 @@ def choose_detector(engine: sa.Engine, project: int, detector: str, options: Jso
     """Choose what kind of detector a project has.
 
     Raises:
-        UsageError: there is no such detector.
+        UsageError: there is no such detector, or it knows no such options.
     """
-    check_detector(detector)
+    check_options(detector, options)
     table.set_detector(engine, project, detector, options)
-
-
-def check_detector(detector: str) -> None:
-    """Make sure that a kind of detector exists.
-
-    Raises:
-        UsageError: it does not.
-    """
-    if detector not in DETECTORS:
-        msg = f"there is no detector {shown(detector)}"
-        raise UsageError(msg, fix=f"choose from {', '.join(DETECTORS)}")
 
 
 def versions_of(settings: Settings, engine: sa.Engine, prefix: str) -> Iterator[int]:

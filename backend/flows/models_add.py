@@ -7,14 +7,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from backend.core.errors import UsageError
+from backend.core.errors import UsageError, shown
 from backend.core.progress import Progress
 from backend.detect import DETECTORS
 from backend.detect.base import loaded
 from backend.detect.model_dir import CARD, ModelInfo, check_files, publish, write_model
 from backend.flows import models
+from backend.flows.detector_options import own_options
 from backend.flows.fit_state import highest, locked, note_highest, room
-from backend.flows.label_map import SHOWN
 from backend.imaging.files import write_atomic
 from backend.settings import Settings
 from backend.store import models as table
@@ -45,14 +45,14 @@ def add_model(
         Held: another process adds or trains one of the same name.
     """
     settings, progress = tools
-    models.check_detector(detector)
-    makes = DETECTORS[detector].makes
+    able = {name: kind.makes for name, kind in DETECTORS.items() if kind.makes}
+    makes, own = able.get(detector), own_options(options)
     if makes is None:
-        able = ", ".join(name for name, kind in DETECTORS.items() if kind.makes)
-        msg = f"a model of the detector {detector} cannot be added: {DETECTORS[detector].summary}"
-        raise UsageError(msg, fix=f"`labelloom fit` trains one; models are added of {able}")
+        msg = f"a model of the detector {shown(detector)} cannot be added"
+        raise UsageError(msg, fix=f"models are added of {', '.join(able)}; `labelloom fit` trains the others")
+    if takes := DETECTORS[detector].takes:
+        loaded(takes)(own)
     engine, prefix = open_database(settings.database), f"{detector}-p{project}"
-    own = {name: value for name, value in options.items() if name not in SHOWN}
     progress.update("adding the model", 0, 1)
     with room(), locked(settings.models_dir, prefix):
         numbers = sorted(models.versions_of(settings, engine, prefix))

@@ -12,6 +12,7 @@ from backend.detect.base import Detector, Predicted, Runtime
 from backend.detect.model_dir import read_model
 from backend.flows.loaded_models import open_folder
 from backend.flows.models import locate
+from backend.formats.walk import IMAGE_SUFFIXES
 from backend.imaging.decode import decode
 from backend.settings import Settings
 from backend.store.tables import open_database
@@ -58,14 +59,22 @@ def predict_files(
     least = info.threshold if threshold is None else threshold
     detector = open_folder(folder, Runtime())
     files, skipped = [], []
-    for number, path in enumerate(paths):
-        progress.update("predicting", number, len(paths))
+    images = [path for given in paths for path in _images(given)]
+    for number, path in enumerate(images):
+        progress.update("predicting", number, len(images))
         try:
             files.append(_file(path, detector, least))
         except (ImageError, OSError) as error:
             skipped.append((str(path), str(error) if isinstance(error, ImageError) else error.strerror or str(error)))
-    progress.update("predicting", len(paths), len(paths))
+    progress.update("predicting", len(images), len(images))
     return Files(info.version, tuple(files), tuple(skipped))
+
+
+def _images(given: Path) -> list[Path]:
+    """Return a file as it is; of a folder, what is an image by its name."""
+    if not given.is_dir():
+        return [given]
+    return sorted(path for path in given.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
 
 
 def _file(path: Path, detector: Detector, least: float) -> File:

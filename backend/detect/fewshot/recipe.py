@@ -58,6 +58,15 @@ def recipe(options: Mapping[str, Any], images: int, *, fast: bool) -> Recipe:
     return replace(chosen, look=look, **{k: v for k, v in options.items() if k in ours})
 
 
+def read_options(given: Mapping[str, Any]) -> Recipe:
+    """Return what the options come to for some images.
+
+    Raises:
+        UsageError: an option that is none, or a value that cannot be.
+    """
+    return recipe(given, 1, fast=False)
+
+
 def _check(name: str, value: Any) -> None:
     """Refuse a value that no training could use."""
     if name == "backbone":

@@ -129,6 +129,13 @@ at("back").addEventListener("click", () =>
   act(() => api(`/projects/${chosen()}/models/rollback`, { method: "POST" }), "the version before is in use again"),
 );
 
+/** Return a project in which a model predicts, the newest model's first. */
+async function withModel(projects) {
+  const { models } = await api("/models");
+  const used = models.flatMap((model) => model.predicts_in);
+  return used.find((id) => projects.some((project) => project.id === id));
+}
+
 try {
   const { projects } = await api("/projects");
   at("project").replaceChildren(...projects.map((one) => new Option(`${one.title} (${one.id})`, one.id)));
@@ -137,6 +144,7 @@ try {
   say(at("status"), projects.length ? "" : "Label Studio has no projects yet.");
   if (wanted && !there) say(at("status"), `there is no project ${wanted}`, "alert alert-warning");
   if (there) at("project").value = wanted;
+  else if (projects.length) at("project").value = (await withModel(projects)) ?? projects[0].id;
   if (projects.length) await show();
 } catch (error) {
   say(at("status"), error, "alert alert-warning");
