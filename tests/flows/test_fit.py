@@ -199,7 +199,7 @@ def test_what_cannot_be_learned_from_is_refused_with_what_is_missing(tmp_path, s
         run(few, settings, detector="proxy")
     with pytest.raises(UsageError, match="no tags for whole images"):
         run(few, settings, detector="similar")
-    with pytest.raises(UsageError, match="no detector 'yolo'"):
+    with pytest.raises(UsageError, match="detector 'yolo' does not exist"):
         run(few, settings, detector="yolo")
     make_dataset(tmp_path / "few", range(9, 12))
     assert run(project(tmp_path / "few"), settings).promoted  # a refusal has settled nothing

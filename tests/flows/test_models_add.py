@@ -14,7 +14,6 @@ from backend.cli import app
 from backend.core.errors import UsageError
 from backend.core.progress import Silent
 from backend.detect.model_dir import check_files
-from backend.flows import fit as fit_flow
 from backend.flows import models
 from backend.flows.fit import FitOptions, fit
 from backend.flows.fit_source import dataset_source
@@ -57,8 +56,10 @@ def test_an_exported_file_becomes_a_version_that_predicts(settings: Settings, tm
     assert row is not None and row.version == "onnx-p7-v2" and check_files(row.folder).labels == tuple(LABELS)
     assert "nothing is known of the images" in (row.folder / "card.md").read_text(encoding="utf-8")
     (tmp_path / "사진.jpg").write_bytes(picture(1)[0])
-    found = predict_files([tmp_path / "사진.jpg"], "onnx-p7-v1", None, tools)
+    (tmp_path / "읽어.txt").write_text("not an image by its name")
+    found = predict_files([tmp_path], "onnx-p7-v1", None, tools)  # a folder
     assert [box["label"] for box in found.files[0].boxes] == ["작은 고양이"]
+    assert [file.path.name for file in found.files] == ["사진.jpg"] and not found.skipped
 
 
 def test_what_cannot_be_added_is_refused_and_leaves_nothing(settings: Settings, tmp_path: Path) -> None:
@@ -94,7 +95,7 @@ def test_options_of_the_project_do_not_reach_the_trainer(settings: Settings, tmp
     source = dataset_source(make_dataset(tmp_path / "set", range(24)))
     options = FitOptions("fewshot", {"vflip": 0.5, "threshold": 0.4, "label_map": {}, "thresholds": {"너구리": 0.3}})
     fit(source, options, (settings, Silent()), trainer=trainer)
-    assert seen == [{"vflip": 0.5}] and fit_flow.SHOWN
+    assert seen == [{"vflip": 0.5}]
 
 
 def test_the_image_that_is_unlike_its_tag_is_listed_first(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
