@@ -149,7 +149,7 @@ def test_large_images_are_shrunk_with_their_boxes():
 
 def test_more_images_get_more_steps_and_fast_gets_few():
     steps = [recipe({}, count, fast=False).steps for count in (20, 150, 700, 100_000)]
-    assert steps == [180, 260, 700, 1200]
+    assert steps == [175, 260, 700, 1200]
     assert recipe({}, 150, fast=True).steps < 200
     assert recipe({"vflip": 0.5, "scale": [0.8, 1.2], "steps": 50}, 20, fast=False) == Recipe(
         steps=50, look=Views(vflip=0.5, scale=(0.8, 1.2))

@@ -44,8 +44,8 @@ def recipe(options: Mapping[str, Any], images: int, *, fast: bool) -> Recipe:
     Raises:
         UsageError: an option that is none, or a value that cannot be.
     """
-    steps = 180 if images < 100 else min(1200, max(260, images))
-    chosen = Recipe(steps=190, views=360, rate=2e-3, trunk_rate=0.0) if fast else Recipe(steps=steps)
+    steps = 175 if images < 100 else min(1200, max(260, images))
+    chosen = Recipe(steps=160, views=360, rate=2e-3, trunk_rate=0.0) if fast else Recipe(steps=steps)
     ours, looks = ({f.name for f in fields(kind)} - {"look"} for kind in (Recipe, Views))
     unknown = sorted(set(options) - ours - looks)
     if unknown:
