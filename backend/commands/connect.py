@@ -1,8 +1,8 @@
 """The command that opens doors inside Label Studio."""
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from backend.commands.rules import parameters
 from backend.commands.terminal import Outcome, TerminalProgress, run, stderr, stdout
 from backend.core.errors import UsageError
 
@@ -22,7 +22,7 @@ STEPS = (
 def connect(
     project: int | None, detector: tuple[str | None, list[str]], *, remove: bool, doors: list[str], as_json: bool
 ) -> None:
-    """Run `labelloom connect`. detector: its name and its options as key=value; doors: control, action."""
+    """Run `labelloom connect`. detector: its name and its options as NAME=VALUE; doors: control, action."""
 
     def work(settings: "Settings", _progress: TerminalProgress) -> Outcome:
         if len(doors) + (project is not None) != 1:
@@ -42,13 +42,14 @@ def _project(settings: "Settings", project: int, detector: tuple[str | None, lis
     from backend.flows.connect import link_project
     from backend.flows.ml_connect import connect_ml
 
-    name, options = detector[0], parse_options(detector[1])
+    name, options = detector[0], parameters(detector[1], "--option")
+    made = connect_ml(settings, project, name, options if detector[1] else None)  # it refuses before anything changes
     found, linked = link_project(settings, project)
-    made = connect_ml(settings, project, name, options if detector[1] else None)
+    done = "was made" if made.new else "was brought up to date" if made.changed else "is unchanged"
     text = [
         f"the instructions of {found.title!r} {'now lead' if linked else 'lead'} to LabelLoom: {found.link}",
-        f"{'made' if made.changed else 'unchanged:'} its ML backend {made.url}: the detector {made.detector}",
-        f"what predicts there now: {made.version}",
+        f"its ML backend {made.url} {done}: the detector {made.detector}",
+        f"what predicts there now: {made.predicts}",
     ]
     here = "the link says localhost: set LABELLOOM_BASE_URL for other people's browsers"
     warnings = [*([] if settings.base_url else [here]), *made.notes]
@@ -64,25 +65,6 @@ def _remove(settings: "Settings", project: int) -> Outcome:
     _, unlinked = unlink_project(settings, project)
     said = "is no longer connected; its models stay" if done or unlinked else "was not connected"
     return Outcome([f"project {project} {said}"], more={"project": project, "changed": done or unlinked})
-
-
-def parse_options(given: list[str]) -> dict[str, Any]:
-    """Return options of the form key=value; a value is JSON where it can be read as such, else text.
-
-    Raises:
-        UsageError: one has no key.
-    """
-    options: dict[str, Any] = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        if not (name.strip() and equals):
-            msg = f"--option {text[:100]!r} is not of the form key=value"
-            raise UsageError(msg, fix="write --option threshold=0.4")
-        try:
-            options[name.strip()] = json.loads(value)
-        except ValueError:
-            options[name.strip()] = value
-    return options
 
 
 def _control(settings: "Settings") -> Outcome:

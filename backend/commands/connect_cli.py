@@ -19,7 +19,7 @@ def connect(  # noqa: PLR0913 - each is an option of its own
         str | None, typer.Option("--detector", help="What predicts in the project; fewshot learns its own labels.")
     ] = None,
     option: Annotated[
-        list[str] | None, typer.Option("--option", help="An option of the detector, key=value; may be repeated.")
+        list[str] | None, typer.Option("--option", help="NAME=VALUE, an option of the detector; may be repeated.")
     ] = None,
     remove: Annotated[bool, typer.Option("--remove", help="Undo what --project did; its models stay.")] = False,
     control: Annotated[
@@ -31,6 +31,10 @@ def connect(  # noqa: PLR0913 - each is an option of its own
     as_json: Annotated[bool, typer.Option("--json", help="Print one machine-readable object on stdout.")] = False,
 ) -> None:
     """Open a door to LabelLoom inside Label Studio. The one that `labelloom up` runs has the menu entry already.
+
+    Example: `labelloom connect --project 3`
+
+    Example: `labelloom connect --project 3 --detector proxy --option url=http://localhost:9091`
 
     Example: `labelloom connect --control`
     """

@@ -11,7 +11,11 @@ import sqlalchemy as sa
 from backend.core.errors import LabelLoomError, UsageError, shown
 from backend.detect import DETECTORS
 from backend.flows.access import hashed, service_url
+from backend.flows.detector_options import check_options
+from backend.flows.label_map import SHOWN
 from backend.flows.label_studio_connection import connect, find_project, translated
+from backend.flows.ml_serve import PROXY, Asked, Serving, asked_of
+from backend.flows.ml_versions import AWAY, remedy
 from backend.flows.predictor import Predictor
 from backend.flows.rules import register, unregister_if_unused
 from backend.formats.label_config import parse_label_config
@@ -31,13 +35,19 @@ TITLE, USER, PATH = "LabelLoom", "labelloom", "/ml"
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """A project whose ML backend we are. changed: anything was done; notes: what else there is to say."""
+    """A project whose ML backend we are.
+
+    version: as Label Studio is told. predicts: the same for people. changed: anything was done; new: it was no ML
+    backend there before; notes: what else there is to say.
+    """
 
     project: Project
     url: str
     version: str
     detector: str
+    predicts: str
     changed: bool
+    new: bool
     notes: tuple[str, ...] = ()
 
 
@@ -48,7 +58,7 @@ def connect_ml(settings: Settings, project: int, detector: str | None = None, op
     ML backend (every event, no secret) is replaced by ours.
 
     Raises:
-        UsageError: there is no such detector.
+        UsageError: there is no such detector, or it cannot work with these options; nothing was changed.
         LabelLoomError: another ML backend predicts there, or Label Studio is gone, has no such project, or cannot reach
             LabelLoom.
     """
@@ -68,10 +78,15 @@ def connect_ml(settings: Settings, project: int, detector: str | None = None, op
         changed = _show(client, project) or changed
         notes = register(engine, client, settings, project, None)
         changed = _replace_webhook(client, project, url) or changed
-    notes += _label_notes(settings, engine, found)
-    name, _ = table.detector_of(engine, project)
-    version = Predictor(settings, engine).version(project)
-    return Connected(found, url, version, name, changed or bool(wanted), notes)
+        asked = asked_of(client, found)
+    name, options = table.detector_of(engine, project)
+    predictor = Predictor(settings, engine)
+    version = Serving(predictor).version(asked)
+    if name == PROXY:
+        predicts, more = _proxied(version, str(options.get("url")), project)
+    else:
+        predicts, more = _own(engine, project, name, version), _label_notes(predictor, asked)
+    return Connected(found, url, version, name, predicts, changed or bool(wanted), own is None, (*notes, *more))
 
 
 def disconnect_ml(settings: Settings, project: int) -> bool:
@@ -107,12 +122,31 @@ def _detector(engine: sa.Engine, project: int, detector: str | None, options: Js
         raise UsageError(msg, fix=f"choose from {', '.join(DETECTORS)}")
     kept = before[1] if name == before[0] else {}
     wanted = name, {**kept, **(options or {})}
-    _check_options(wanted[1])
+    _check_shown(wanted[1])
+    _check_own(*wanted)
     return wanted if wanted != before else None
 
 
-def _check_options(options: Json) -> None:
-    """Make sure that what `label_map` reads can be read; a detector's own options are its own business."""
+def _check_own(detector: str, options: Json) -> None:
+    """Make sure that a detector can work with its options.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    shown_by_us = [name for name in SHOWN if name in options]
+    if detector == PROXY and shown_by_us:
+        msg = f"the detector proxy has no option {shown_by_us[0]}: its ML backend itself decides what is shown"
+        raise UsageError(msg, fix="leave it out")
+    try:
+        check_options(detector, options)
+    except UsageError:
+        raise
+    except LabelLoomError as error:
+        raise UsageError(str(error), fix=error.fix) from error
+
+
+def _check_shown(options: Json) -> None:
+    """Make sure that what `label_map` reads can be read."""
     least = [options.get("threshold"), *dict(_mapping(options, "thresholds")).values()]
     for value in least:
         if value is not None and not (isinstance(value, int | float) and 0 <= value <= 1):
@@ -190,10 +224,27 @@ def _replace_webhook(client: LabelStudio, project: int, url: str) -> bool:
     return bool(automatic)
 
 
-def _label_notes(settings: Settings, engine: sa.Engine, project: Project) -> tuple[str, ...]:
+def _proxied(version: str, url: str, project: int) -> tuple[str, tuple[str, ...]]:
+    """Return what is predicted with behind us, and what there is to say of it."""
+    where = f"the ML backend at {url}"
+    if version.startswith(f"{AWAY}: "):
+        said = version.removeprefix(f"{AWAY}: ")
+        return f"nothing: {where} does not answer as it should", (f"{said}; {remedy(PROXY, project)}",)
+    return f"{where} ({version})", ()
+
+
+def _own(engine: sa.Engine, project: int, detector: str, version: str) -> str:
+    """Return what predicts, and what is missing until the detector that was chosen does."""
+    row = table.current_model(engine, project)
+    if row is not None and row.detector != detector:
+        return f"{version}, until the detector {detector} has a model: {remedy(detector, project)}"
+    return f"{version}: {remedy(detector, project)}" if row is None and DETECTORS[detector].makes else version
+
+
+def _label_notes(predictor: Predictor, asked: Asked) -> tuple[str, ...]:
     """Return what does not fit between the labels of the model and those of the project."""
     try:
-        labels = Predictor(settings, engine).labels(project.id, parse_label_config(project.label_config))
+        labels = predictor.labels(asked.project, parse_label_config(asked.config))
     except LabelLoomError as error:
         return (f"nothing can be predicted: {error}",)
     return labels.notes if labels else ()

@@ -4,16 +4,19 @@ import json
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from backend.core.errors import LabelLoomError
 from backend.core.progress import Silent
+from backend.flows.detector_options import own_options
 from backend.flows.label_studio_connection import translated
 from backend.flows.ml_answers import Answer
-from backend.flows.ml_versions import UNTRAINED
+from backend.flows.ml_versions import AWAY
 from backend.flows.predictor import Predictor
 from backend.flows.proxy import open_backend, predict_tasks, version_of
 from backend.store.models import detector_of
+from connectors.label_studio import LabelStudio, Project
 from connectors.ml_backend import MLBackend
 
 Json = dict[str, Any]
@@ -29,6 +32,16 @@ class Asked:
     project: int
     key: str
     config: str = ""
+
+
+def asked_of(client: LabelStudio, project: Project) -> Asked:
+    """Return a project as Label Studio would name it.
+
+    Raises:
+        ConnectorError: Label Studio is gone.
+    """
+    created = client.request("GET", f"api/projects/{project.id}/").json()["created_at"]
+    return Asked(project.id, f"{project.id}.{int(datetime.fromisoformat(created).timestamp())}", project.label_config)
 
 
 class Serving:
@@ -49,7 +62,7 @@ class Serving:
             with translated():
                 remote = self._backend(options, QUICK).setup(asked.key, asked.config)
         except LabelLoomError as error:
-            return self._versions.get(asked.project) or f"{UNTRAINED}: {error}"[:500]
+            return self._versions.get(asked.project) or f"{AWAY}: {error}"[:500]
         self._versions[asked.project] = version_of(asked.key, remote)
         return self._versions[asked.project]
 
@@ -84,7 +97,7 @@ class Serving:
     def _proxied(self, asked: Asked) -> Json | None:
         """Return the options of the detector proxy where that is the project's."""
         name, options = detector_of(self._predictor.engine, asked.project)
-        return options if name == PROXY else None
+        return own_options(options) if name == PROXY else None
 
     def _backend(self, options: Json, patience: float | None = None) -> MLBackend:
         """Return a backend with its connections kept; one for each way of asking."""

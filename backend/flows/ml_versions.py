@@ -7,6 +7,7 @@ from typing import Any
 from backend.detect import DETECTORS
 
 UNTRAINED = "untrained"
+AWAY = "away"  # what somebody else's ML backend is while it does not answer
 _OURS = re.compile(rf"({'|'.join(DETECTORS)})-p\d+-v\d+|proxy-p\d+-.+")  # a proxied model's own name may be anything
 
 
@@ -18,6 +19,18 @@ def untrained(detector: str, options: Mapping[str, Any]) -> str:
     if kind is not None and kind.trains is None:
         return f"{UNTRAINED}: no model was given to the detector {detector}"
     return f"{UNTRAINED}: annotate some tasks, then press Start Training"
+
+
+def remedy(detector: str, project: int) -> str:
+    """Return what makes a detector predict in a project where it does not."""
+    if detector == "proxy":
+        other = f"`labelloom connect --project {project} --detector fewshot`"
+        return f"start that ML backend, or choose another detector: {other}"
+    kind = DETECTORS.get(detector)
+    if kind is not None and kind.makes:
+        option = " --option path=..." if kind.trains is None else ""
+        return f"`labelloom models add {detector} --project {project}{option}`"
+    return f"`labelloom fit --project {project}`"
 
 
 def is_ours(version: str, known: Iterable[str] = ()) -> bool:

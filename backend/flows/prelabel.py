@@ -8,7 +8,6 @@ import math
 import re
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -20,8 +19,8 @@ from backend.flows import models
 from backend.flows.fit_events import Tell
 from backend.flows.label_studio_connection import connect, find_project, translated
 from backend.flows.ml_answers import Answer
-from backend.flows.ml_serve import PROXY, Asked, Serving
-from backend.flows.ml_versions import UNTRAINED
+from backend.flows.ml_serve import PROXY, Serving, asked_of
+from backend.flows.ml_versions import AWAY, UNTRAINED, remedy
 from backend.flows.predictor import Predictor
 from backend.settings import Settings
 from backend.store import models as table
@@ -110,14 +109,13 @@ def _asking(predictor: Predictor, client: LabelStudio, project: Project, row: Mo
         UsageError: nothing does.
     """
     engine = predictor.engine
-    if row is None and table.detector_of(engine, project.id)[0] == PROXY:
-        created = client.request("GET", f"api/projects/{project.id}/").json()["created_at"]
-        key = f"{project.id}.{int(datetime.fromisoformat(created).timestamp())}"
-        serving, asked = Serving(predictor), Asked(project.id, key, project.label_config)
-        return _usable(serving.version(asked), project.id), partial(serving.answers, asked)
+    detector, _ = table.detector_of(engine, project.id)
+    if row is None and detector == PROXY:
+        serving, asked = Serving(predictor), asked_of(client, project)
+        return _usable(serving.version(asked), project.id, detector), partial(serving.answers, asked)
     row = row or table.current_model(engine, project.id)
     if row is None:
-        return _usable(predictor.version(project.id), project.id), lambda _tasks: []
+        return _usable(predictor.version(project.id), project.id, detector), lambda _tasks: []
 
     def answer(tasks: Sequence[Json]) -> list[Answer]:
         return predictor.answers(project.id, tasks, project.label_config, patience=math.inf, model=row)
@@ -125,10 +123,11 @@ def _asking(predictor: Predictor, client: LabelStudio, project: Project, row: Mo
     return row.version, answer
 
 
-def _usable(version: str, project: int) -> str:
-    if version.startswith(UNTRAINED):
-        msg = f"nothing predicts in project {project} yet ({version})"
-        raise UsageError(msg, fix=f"`labelloom fit --project {project}`, or name a model with --model")
+def _usable(version: str, project: int, detector: str) -> str:
+    for state, when in ((UNTRAINED, "yet"), (AWAY, "now")):
+        if version.startswith(f"{state}: "):
+            msg = f"nothing predicts in project {project} {when} ({version})"
+            raise UsageError(msg, fix=f"{remedy(detector, project)}, or name a model with --model")
     return version
 
 

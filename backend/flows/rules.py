@@ -156,7 +156,7 @@ def register(
     rules.save_hook(engine, Hook(project, hashed(secret), address, number))
     if url or settings.base_url or known:
         return ()
-    return (f"Label Studio tells {address}: give --url or set LABELLOOM_BASE_URL if it runs on another machine",)
+    return (f"Label Studio tells {address}: set LABELLOOM_BASE_URL if it runs on another machine",)
 
 
 def _is_here(url: str) -> bool:

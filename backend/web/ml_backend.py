@@ -5,6 +5,7 @@ So only /predict touches a model, and a task that cannot be predicted costs the 
 """
 
 import json
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -13,9 +14,11 @@ from typing import Any
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from backend.detect import DETECTORS
 from backend.flows.ml_serve import Asked, Serving
 from backend.flows.predictor import Predictor
 from backend.jobs.queue import Busy
+from backend.store.models import detector_of
 from backend.web.ml_auth import Doorkeeper
 from backend.web.ml_metrics import MlMetrics
 from backend.web.problems import Problem
@@ -24,6 +27,7 @@ from backend.web.services import Services, answered
 
 Json = dict[str, Any]
 TRAIN = "START_TRAINING"
+log = logging.getLogger("labelloom.ml")
 
 
 class Backend:
@@ -61,9 +65,20 @@ class Backend:
         return results
 
     def train(self, project: int, who: str) -> Json:
-        """Start a training; one that runs already is the answer too."""
+        """Start a training; one that runs already is the answer too.
+
+        Raises:
+            Problem: 409, the project's detector does not learn.
+        """
+        services = self._services()
+        detector, _ = detector_of(services.engine, project)
+        if detector in DETECTORS and DETECTORS[detector].trains is None:
+            msg = f"the detector {detector} of project {project} does not learn: {DETECTORS[detector].summary}"
+            log.warning("no training starts: %s", msg)  # Label Studio shows nobody that it was refused
+            fix = f"choose one that learns: `labelloom connect --project {project} --detector fewshot`"
+            raise Problem(409, msg, fix=fix)
         try:
-            job = self._services().jobs.submit("fit", {"project": project}, who).id
+            job = services.jobs.submit("fit", {"project": project}, who).id
         except Busy as busy:
             return {"job": busy.holder, "status": "is being trained already"}
         return {"job": job, "status": "queued"}

@@ -14,9 +14,11 @@ from pydantic import SecretStr
 from tiny_model import write_tiny
 from werkzeug.serving import make_server
 
-from backend.core.errors import LabelLoomError
+from backend.core.errors import LabelLoomError, UsageError
+from backend.core.progress import Silent
 from backend.flows.access import create_token
 from backend.flows.ml_connect import connect_ml, disconnect_ml
+from backend.flows.prelabel import prelabel
 from backend.flows.rules import HEADER
 from backend.settings import Settings
 from backend.store import jobs
@@ -107,13 +109,14 @@ def retrieve(ls: LabelStudio, project: int) -> None:
 
 def test_connecting_predicting_training_and_a_new_version(ls: LabelStudio, loom: Loom, project: int) -> None:
     made = connect_ml(loom.settings, project)
-    assert made.changed and made.version.startswith("untrained: ")
+    assert made.changed and made.new and made.version.startswith("untrained: ")
     (backend,) = list_backends(ls, project)
     assert (backend.title, backend.url, backend.state) == ("LabelLoom", f"{loom.settings.base_url}/ml", "CO")
     assert backend.interactive and backend.user == "labelloom"
     (hook,) = list_webhooks(ls, project)  # the one that Label Studio made of itself is gone
     assert hook.url == f"{loom.settings.base_url}/hooks/label-studio" and hook.headers.get(HEADER)
-    assert not connect_ml(loom.settings, project).changed
+    again = connect_ml(loom.settings, project)
+    assert not again.changed and not again.new
     assert [one.id for one in list_backends(ls, project)] == [backend.id]
 
     first, second = ls.task_ids(project)
@@ -146,6 +149,30 @@ def test_connecting_predicting_training_and_a_new_version(ls: LabelStudio, loom:
 
     assert disconnect_ml(loom.settings, project) and not disconnect_ml(loom.settings, project)
     assert list_backends(ls, project) == [] and list_webhooks(ls, project) == []
+
+
+def test_connect_says_what_predicts_once_another_detector_was_chosen(ls: LabelStudio, loom: Loom, project: int) -> None:
+    connect_ml(loom.settings, project)
+    version = loom.give_model(project, 1, (50, 25, 150, 125))
+    made = connect_ml(loom.settings, project, "onnx")
+    assert made.changed and not made.new and made.version == version
+    add = f"`labelloom models add onnx --project {project} --option path=...`"
+    assert made.predicts == f"{version}, until the detector onnx has a model: {add}"
+
+    made = connect_ml(loom.settings, project, "proxy", {"url": "http://127.0.0.1:9"})
+    assert made.version.startswith("away: ") and made.predicts.startswith(
+        "nothing: the ML backend at http://127.0.0.1:9"
+    )
+    assert any("no ML backend answers at http://127.0.0.1:9" in note for note in made.notes)
+    with pytest.raises(UsageError, match=r"nothing predicts in project \d+ now .away: no ML backend") as stopped:
+        prelabel(project, None, (loom.settings, Silent()))
+    assert str(stopped.value.fix).startswith("start that ML backend, or choose another")
+
+    (backend,) = list_backends(ls, project)
+    ls.request("POST", f"api/ml/{backend.id}/train", json={})
+    assert all(job.params != {"project": project} for job in jobs.list_jobs(loom.engine, limit=10))
+
+    assert connect_ml(loom.settings, project, "fewshot").predicts == version
 
 
 def test_a_task_whose_image_is_gone_stores_nothing_and_the_others_get_theirs(

@@ -422,5 +422,19 @@ def test_somebody_elses_backend_answers_behind_our_password(
     app.up = False
     assert ml.post("/ml/setup", json=setup, headers=basic()).get_json() == {"model_version": version}
     assert ask(ml, tasks) == [[], []]
-    table.set_detector(engine, 3, "proxy", {"url": "http://127.0.0.1:9"})
-    assert ml.post("/ml/setup", json=setup, headers=basic()).status_code == 200
+    table.set_detector(engine, 4, "proxy", {"url": "http://127.0.0.1:9", "threshold": 0.4})
+    give_password(engine, 4, "another password")
+    other = {"project": "4.1795429553", "schema": CONFIG}
+    away = ml.post("/ml/setup", json=other, headers=basic("another password")).get_json()["model_version"]
+    assert away.startswith("away: no ML backend answers at http://127.0.0.1:9")
+
+
+@pytest.mark.parametrize("detector", ["proxy", "onnx"])
+def test_a_detector_that_does_not_learn_starts_no_training_and_says_so(
+    ml: FlaskClient, engine: sa.Engine, detector: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    table.set_detector(engine, 3, detector, {"url": "http://127.0.0.1:9"})
+    body = {"action": "START_TRAINING", "project": {"id": 3}}
+    answer = ml.post("/ml/webhook", json=body, headers=basic())
+    assert answer.status_code == 409 and f"the detector {detector} of project 3 does not learn" in caplog.text
+    assert "--detector fewshot" in answer.get_json()["fix"] and list_jobs(engine, limit=9) == []
