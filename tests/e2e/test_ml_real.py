@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from tiny_model import write_tiny
 from werkzeug.serving import make_server
 
+from backend.commands.connect import _project
 from backend.core.errors import LabelLoomError, UsageError
 from backend.core.progress import Silent
 from backend.flows.access import create_token
@@ -172,7 +173,10 @@ def test_connect_says_what_predicts_once_another_detector_was_chosen(ls: LabelSt
     ls.request("POST", f"api/ml/{backend.id}/train", json={})
     assert all(job.params != {"project": project} for job in jobs.list_jobs(loom.engine, limit=10))
 
-    assert connect_ml(loom.settings, project, "fewshot").predicts == version
+    said = [_project(loom.settings, project, (name, [])).text[1:] for name in ("fewshot", None)]
+    url, now = f"its ML backend {loom.settings.base_url}/ml", f"what predicts there now: {version}"
+    dones = ("was brought up to date", "is unchanged")
+    assert said == [[f"{url} {done}: the detector fewshot", now] for done in dones]
 
 
 def test_a_task_whose_image_is_gone_stores_nothing_and_the_others_get_theirs(
