@@ -1,5 +1,6 @@
 """Commands that look after rules."""
 
+import json
 import re
 from dataclasses import asdict
 from datetime import datetime
@@ -37,19 +38,28 @@ def parameters(given: list[str], option: str) -> Json:
     Raises:
         UsageError: one has no value.
     """
-    import yaml
-
     found = {}
     for text in given:
         name, equals, value = text.partition("=")
         if not equals:
             msg = f"{option} {text!r} has no value"
             raise UsageError(msg, fix=f"write {option} NAME=VALUE")
-        try:
-            found[name] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            found[name] = value
+        found[name] = _value(value)
     return found
+
+
+def _value(text: str) -> Any:
+    """Return what a text says as JSON, else as YAML, else the text; what JSON could not hold, such as a date, is text."""
+    import yaml
+
+    for read in (json.loads, yaml.safe_load):
+        try:
+            value = read(text)
+            json.dumps(value)
+        except (ValueError, TypeError, yaml.YAMLError):
+            continue
+        return value
+    return text
 
 
 def listing(project: int | None, *, as_json: bool) -> None:

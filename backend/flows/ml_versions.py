@@ -1,14 +1,12 @@
-"""The names under which Label Studio keeps predictions: which are ours, and what there is before the first training."""
+"""What Label Studio is told in place of a version while a project has no model, and what to do about it."""
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from backend.detect import DETECTORS
 
 UNTRAINED = "untrained"
 AWAY = "away"  # what somebody else's ML backend is while it does not answer
-_OURS = re.compile(rf"({'|'.join(DETECTORS)})-p\d+-v\d+|proxy-p\d+-.+")  # a proxied model's own name may be anything
 
 
 def untrained(detector: str, options: Mapping[str, Any]) -> str:
@@ -31,8 +29,3 @@ def remedy(detector: str, project: int) -> str:
         option = " --option path=..." if kind.trains is None else ""
         return f"`labelloom models add {detector} --project {project}{option}`"
     return f"`labelloom fit --project {project}`"
-
-
-def is_ours(version: str, known: Iterable[str] = ()) -> bool:
-    """Return whether predictions of that version were made by a model of LabelLoom. known: versions in our tables."""
-    return version in set(known) or bool(_OURS.fullmatch(version)) or version.startswith(f"{UNTRAINED}:")
