@@ -49,7 +49,7 @@ def parameters(given: list[str], option: str) -> Json:
 
 
 def _value(text: str) -> Any:
-    """Return what a text says as JSON, else as YAML, else the text; what JSON could not hold, such as a date, is text."""
+    """Return what a text says as JSON or YAML; what JSON could not hold, such as a date, stays the text."""
     import yaml
 
     for read in (json.loads, yaml.safe_load):
