@@ -37,6 +37,12 @@ def test_reading_the_catalog_does_not_import_the_library() -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
 
 
+def test_augmenting_loads_no_torch_where_it_is_installed() -> None:
+    code = "import sys, backend, albumentations; print(albumentations.HorizontalFlip.__name__, 'torch' in sys.modules)"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert told == "HorizontalFlip False\n"
+
+
 def test_a_transform_tells_what_it_takes_and_moves() -> None:
     affine = transforms()["Affine"]
     assert (affine.group, affine.geometric) == ("affine and perspective", True)
