@@ -14,11 +14,11 @@ from benchmarks.harness import BENCH_PYTHON, Ratio, Scale, Section, peak_pss
 FEW = Scale(images=4, pairs=1)
 NEEDS_OTHERS = {"torchvision_v2", "figure3", "read_back"}  # they run in the environment that `make bench` makes
 NEEDS_LABEL_STUDIO = {"write_back", "annotators"}  # run by tests/e2e, which has one
-NEEDS_AN_HOUR = {"detect"}  # trains fifteen models; tests/detect sees to its parts
+TOO_LONG = {"detect", "jobs"}  # fifteen trainings, a dozen worker processes: tests/detect and tests/jobs see to the parts
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in BENCHMARKS if name not in NEEDS_LABEL_STUDIO | NEEDS_AN_HOUR])
+@pytest.mark.parametrize("name", [name for name in BENCHMARKS if name not in NEEDS_LABEL_STUDIO | TOO_LONG])
 def test_it_runs_on_four_images_and_prints_its_ratio(name: str) -> None:
     if name in NEEDS_OTHERS and not BENCH_PYTHON.exists():
         pytest.skip("no .venv-bench: `make bench` makes it, with torch and torchvision")
