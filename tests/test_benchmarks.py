@@ -14,7 +14,7 @@ from benchmarks.harness import BENCH_PYTHON, Ratio, Scale, Section, peak_pss
 FEW = Scale(images=4, pairs=1)
 NEEDS_OTHERS = {"torchvision_v2", "figure3", "read_back"}  # they run in the environment that `make bench` makes
 NEEDS_LABEL_STUDIO = {"write_back", "annotators"}  # run by tests/e2e, which has one
-TOO_LONG = {"detect", "jobs"}  # fifteen trainings, a dozen worker processes: tests/detect and tests/jobs see to the parts
+TOO_LONG = {"detect", "jobs"}  # trainings, a dozen processes: tests/detect and tests/jobs see to their parts
 
 
 @pytest.mark.slow
