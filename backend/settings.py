@@ -71,6 +71,11 @@ class Settings(BaseSettings):
         return self.data_dir / "datasets"
 
     @property
+    def collections_dir(self) -> Path:
+        """Where collected images go when no --out is given, one folder per collection."""
+        return self.data_dir / "collections"
+
+    @property
     def recipes_dir(self) -> Path:
         """Where the user's own recipes lie."""
         return self.data_dir / "recipes"
