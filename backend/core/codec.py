@@ -8,9 +8,12 @@ import json
 from dataclasses import asdict, fields
 from typing import Any
 
+from backend.core.credit import credit_from_json, credit_to_json
 from backend.core.model import Box, Ellipse, Keypoint, Mask, Origin, Polygon, Region, RotatedBox, Sample, Shape, Tag
 
 Json = dict[str, Any]
+
+_ORIGIN = tuple(field.name for field in fields(Origin) if field.name != "credit")
 
 
 def canonical(value: Any) -> str:
@@ -107,6 +110,18 @@ def region_from_json(data: Json) -> Region:
     return Region(data["id"], data["label"], shape_from_json(data["shape"]), data.get("score"), attributes)
 
 
+def origin_to_json(origin: Origin) -> Json:
+    """Return an origin as JSON; a credit only stands there where there is one."""
+    data: Json = {field.name: getattr(origin, field.name) for field in fields(origin) if field.name != "credit"}
+    return data | ({"credit": credit_to_json(origin.credit)} if origin.credit else {})
+
+
+def origin_from_json(data: Json) -> Origin:
+    """Return the origin among the fields of `data`; what is missing or null is unknown."""
+    known: Json = {name: data[name] for name in _ORIGIN if data.get(name) is not None}
+    return Origin(**known, credit=credit_from_json(data.get("credit")))
+
+
 def sample_to_json(sample: Sample) -> Json:
     """Return a sample as JSON (with its local path: for shards of work, not for manifests)."""
     data = {field.name: getattr(sample, field.name) for field in fields(sample)}
@@ -114,7 +129,7 @@ def sample_to_json(sample: Sample) -> Json:
         **data,
         "regions": [region_to_json(region) for region in sample.regions],
         "tags": [asdict(tag) for tag in sample.tags],
-        "origin": asdict(sample.origin),
+        "origin": origin_to_json(sample.origin),
         "fields": dict(sample.fields),
         "notes": list(sample.notes),
     }
@@ -127,7 +142,7 @@ def sample_from_json(data: Json) -> Sample:
             **data,
             "regions": tuple(region_from_json(r) for r in data["regions"]),
             "tags": tuple(Tag(**t) for t in data["tags"]),
-            "origin": Origin(**data["origin"]),
+            "origin": origin_from_json(data["origin"]),
             "fields": tuple(data["fields"].items()),
             "notes": tuple(data["notes"]),
         }

@@ -4,6 +4,7 @@ Per image some 80 bytes are kept, in columns (`Rows`); a hundred thousand images
 """
 
 import hashlib
+import re
 from array import array
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -12,8 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.core.forest import Forest
+from backend.core.model import Sample
 from backend.core.recipe import Splits
 
+PARENT = "data.loom_parent"  # a written-back task names its source here, so copies of copies stay one family
 NONE = -1  # no key, no parent, no split
 
 
@@ -36,6 +39,13 @@ class Row:
     labels: Collection[str] = ()
     kept: str | None = None
     sticky: str | None = None
+
+
+def parent_of(sample: Sample) -> str | None:
+    """Return what a sample's lineage is known by: the source a copy names, else where its image was collected."""
+    credit = sample.origin.credit
+    named = (dict(sample.fields).get(PARENT), credit.family if credit else None)
+    return next((name for name in named if name and re.fullmatch(r"[0-9a-f]{12,64}", name)), None)
 
 
 def _code(split: str | None) -> int:

@@ -8,6 +8,8 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
+from backend.core.credit import Credit
+
 Point = tuple[float, float]
 Ring = tuple[Point, ...]
 Attribute = str | int | float | bool
@@ -156,7 +158,7 @@ class Tag:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a sample came from; every field may be unknown."""
+    """Where a sample came from; every field may be unknown. credit: where its image was collected."""
 
     uri: str = ""
     project: int | None = None
@@ -165,6 +167,7 @@ class Origin:
     annotator: str | None = None
     license: str | None = None
     page_url: str | None = None
+    credit: Credit | None = None
 
 
 @dataclass(frozen=True, slots=True)

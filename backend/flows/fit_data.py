@@ -19,7 +19,7 @@ from backend.core.codec import canonical
 from backend.core.cuts import TRAIN
 from backend.core.errors import ImageError, LabelLoomError, UsageError
 from backend.core.geometry import clip_box, tight_box
-from backend.core.lineage import Groups, Row, Rows, group
+from backend.core.lineage import Groups, Row, Rows, group, parent_of
 from backend.core.model import Dataset, Sample, Skipped
 from backend.core.progress import Progress
 from backend.core.recipe import SplitRule, Splits
@@ -35,7 +35,6 @@ RULE = SplitRule(train=0.8, val=0.2, test=0.0, on_leak="report")  # val: the spl
 NEAR = 8  # bits by which the hashes of near-duplicates differ at most
 LEAST_BOXES = 10
 _BATCH = 200
-_PARENT = "data.loom_parent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,22 +172,17 @@ def _look(sample: Sample, dataset: Dataset, read: _Read) -> tuple[Example, Row]:
     boxes, labels = _boxes(sample, dataset.labels, read)
     tags = tuple(dict.fromkeys(tag.label for tag in sample.tags if tag.label in dataset.tags))
     example = Example(sample.path, sha, width, height, boxes, labels, tags)
-    parent = dict(sample.fields).get(_PARENT)
     row = Row(
         sha256=sha,
         pixels=pixel_hash(rgb),
         phash=looks.phash,
         dhash=looks.dhash,
         flat=looks.flat,
-        parent=parent if parent and _is_hash(parent) else None,
+        parent=parent_of(sample),
         labels={*(dataset.labels[number] for number in labels), *tags},
         kept=sample.split,
     )
     return example, row
-
-
-def _is_hash(text: str) -> bool:
-    return 12 <= len(text) <= 64 and set(text) <= set("0123456789abcdef")
 
 
 def _boxes(

@@ -1,7 +1,7 @@
 """A dataset on disk (VOC, YOLO, COCO, class folders, plain images) becomes tasks with annotations."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from backend.flows.label_studio_connection import connect, find_project, transla
 from backend.flows.loading import Loader
 from backend.formats.label_config import LabelConfig, parse_label_config
 from backend.formats.label_studio import to_result
+from backend.formats.label_studio_tasks import task_json
 from backend.imaging.decode import probe
 from backend.imaging.hashes import sha256
 from backend.settings import Settings
@@ -125,7 +126,7 @@ class _Maker:
                 self.report.skipped.append(sample)
                 continue
             try:
-                suffix = _suffix(sample)
+                suffix = shown_suffix(sample.path)
             except ImageError as error:
                 self.report.skipped.append(Skipped(sample.name, str(error)))
                 continue
@@ -149,20 +150,21 @@ class _Maker:
             data["split"] = sample.split
         known = {"license": sample.origin.license, "page_url": sample.origin.page_url}
         data |= {name: value for name, value in known.items() if value}
+        task = task_json(data, sample.origin.credit)
         if not result and not self._labelled:
-            return {"data": data}
+            return task
         # Said explicitly, because an imported annotation is ground truth unless it says otherwise.
-        return {"data": data, "annotations": [{"result": result, "ground_truth": self._ground_truth}]}
+        return task | {"annotations": [{"result": result, "ground_truth": self._ground_truth}]}
 
 
-def _suffix(sample: Sample) -> str:
+def shown_suffix(path: str | Path) -> str:
     """Return the file suffix that fits the image's content; Label Studio and browsers go by it.
 
     Raises:
         ImageError: Label Studio cannot show the image, or it is none.
     """
     try:
-        kind = probe(sample.path).format
+        kind = probe(path).format
     except OSError as error:
         msg = f"cannot be read: {error.strerror}"
         raise ImageError(msg) from error
@@ -174,16 +176,26 @@ def _suffix(sample: Sample) -> str:
 
 def _new_project(client: LabelStudio, dataset: Dataset, title: str) -> Project:
     """Return the project an earlier import of this dataset under this title made, or a new one."""
+    mark = f"[labelloom import {digest([title, dataset.name, dataset.labels, dataset.tags])[:16]}]"
+    return marked_project(client, title, (f"Imported from {dataset.name}.", mark), lambda: config_for(dataset))
+
+
+def marked_project(client: LabelStudio, title: str, about: tuple[str, str], config: Callable[[], str]) -> Project:
+    """Return the project that an earlier import made, known by the mark in its description, or a new one.
+
+    about: the description of a new project, and the mark. config: makes its labelling config.
+
+    Raises:
+        UsageError: the title is not 3 to 50 characters long.
+    """
     if not 3 <= len(title) <= TITLE:
         msg = f"Label Studio takes titles of 3 to {TITLE} characters, {title!r} has {len(title)}"
         raise UsageError(msg)
-    mark = f"[labelloom import {digest([title, dataset.name, dataset.labels, dataset.tags])[:16]}]"
     projects = list(client.projects())
-    mine = [p for p in projects if mark in p.description]
+    mine = [p for p in projects if about[1] in p.description]
     if mine:
         return min(mine, key=lambda p: p.id)
-    description = f"Imported from {dataset.name}. {mark}"
-    made = client.create_project(free_title(title, {p.title for p in projects}), description, config_for(dataset))
+    made = client.create_project(free_title(title, {p.title for p in projects}), " ".join(about), config())
     return client.project(made.id)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from backend.core.codec import digest
+from backend.core.credit import credit_from_json
 from backend.core.losses import loss_lines
 from backend.core.progress import Progress, Silent
 from backend.flows.dataset_dir import image_of, read_description, read_lines, recipe_of
@@ -18,6 +19,7 @@ from backend.flows.worst_first import choose
 from backend.formats.base import Classes
 from backend.formats.label_config import LabelConfig, parse_label_config
 from backend.formats.label_studio import to_result
+from backend.formats.label_studio_tasks import task_json
 from backend.formats.manifest import line_to_sample
 from backend.imaging.hashes import sha256
 from connectors.label_studio import LabelStudio
@@ -161,16 +163,17 @@ class _Maker:
 
     def _task(self, line: Json, result: list[Json], url: str) -> Json:
         data = {self._config.image_key: url, **columns(line), **self._link}
+        task = task_json(data, credit_from_json(line["source"].get("credit")))
         if self._as_predictions:
             guess = {"result": result, "model_version": f"labelloom {self._recipe}"}
-            return {"data": data, "predictions": [guess]}
+            return task | {"predictions": [guess]}
         # Said explicitly, because an imported annotation is ground truth unless it says otherwise.
         annotation: Json = {"result": result, "ground_truth": False, "was_cancelled": False}
         annotator = line["source"].get("annotator")
         author = self._users.get(annotator) if annotator else None
         if author is not None:
             annotation["completed_by"] = author
-        return {"data": data, "annotations": [annotation]}
+        return task | {"annotations": [annotation]}
 
 
 def _once_turned_boxes(line: Json) -> frozenset[str]:

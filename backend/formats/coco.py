@@ -24,6 +24,7 @@ from backend.formats.unread import with_unread
 from backend.imaging.files import write_atomic
 
 Json = dict[str, Any]
+_Licenses = dict[tuple[str, str], int]  # the number of each (name, address)
 
 _IN_MEMORY = 1 << 20
 _OWN_FIELDS = ("iscrowd", "control")  # iscrowd has its own place, a Label Studio control's name has none
@@ -64,10 +65,11 @@ class Coco:
         """Write annotations/instances_{train,val,test}.json in one pass; nothing is held but a small buffer."""
         with ExitStack() as stack:
             parts = {split: _Part(stack) for split in SPLITS}
+            licenses: _Licenses = {}
             image_id = annotation_id = 0
             for image_id, sample in enumerate(samples, start=1):
                 part = parts[split_folder(sample)]
-                part.images.add(_image(image_id, sample))
+                part.images.add(_image(image_id, sample, licenses))
                 for region in sample.regions:
                     entry = region_entry(sample, region, Losses())
                     if entry is None:
@@ -76,7 +78,7 @@ class Coco:
                     category = class_id(region.label, classes) + 1
                     part.annotations.add({"id": annotation_id, "image_id": image_id, "category_id": category, **entry})
             for split, part in parts.items():
-                write_atomic(folder / "annotations" / f"instances_{split}.json", _document(part, classes))
+                write_atomic(folder / "annotations" / f"instances_{split}.json", _document(part, classes, licenses))
         (folder / "images").mkdir(parents=True, exist_ok=True)
 
 
@@ -108,8 +110,9 @@ def _json(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
 
-def _document(part: _Part, classes: Classes) -> Iterator[bytes]:
-    yield b'{"info":{"description":"Written by LabelLoom"},"licenses":[],\n"images":['
+def _document(part: _Part, classes: Classes, licenses: _Licenses) -> Iterator[bytes]:
+    listed = [{"id": number, "name": name, "url": url} for (name, url), number in licenses.items()]
+    yield b'{"info":{"description":"Written by LabelLoom"},"licenses":' + _json(listed) + b',\n"images":['
     yield from part.images.chunks()
     yield b'],\n"annotations":['
     yield from part.annotations.chunks()
@@ -117,8 +120,13 @@ def _document(part: _Part, classes: Classes) -> Iterator[bytes]:
     yield b'],\n"categories":' + _json(categories) + b"}\n"
 
 
-def _image(number: int, sample: Sample) -> Json:
-    return {"id": number, "file_name": sample.name, "width": sample.width, "height": sample.height}
+def _image(number: int, sample: Sample, licenses: _Licenses) -> Json:
+    """Return an image's entry; licenses: the numbers of those known so far, which grow."""
+    entry: Json = {"id": number, "file_name": sample.name, "width": sample.width, "height": sample.height}
+    terms = sample.origin.credit.license if sample.origin.credit else None
+    if terms and terms.known:
+        entry["license"] = licenses.setdefault((terms.name, terms.url or ""), len(licenses) + 1)
+    return entry
 
 
 def region_entry(sample: Sample, region: Region, losses: Losses) -> Json | None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from backend.core.credit import Credit, credit_from_json, credit_to_json
 from backend.core.model import Origin, Sample
 from backend.formats.base import split_of
 from backend.formats.consensus import agree
@@ -16,6 +17,8 @@ from backend.formats.label_studio_shapes import Size
 
 Annotations = Literal["newest", "ground-truth", "consensus"]
 Status = Literal["labelled", "background", "unlabelled", "skipped", "no ground truth", "without these labels", "older"]
+
+CREDIT = "labelloom"  # the key in a task's meta
 
 _FIELD = 200  # characters of a task field that may group samples
 _USED: frozenset[Status] = frozenset({"labelled", "background"})
@@ -210,7 +213,19 @@ def _origin(task: Json, config: LabelConfig, used: tuple[Json, ...], users: Mapp
         annotator=users.get(author) if author is not None else None,
         license=_text(values.get("license")),
         page_url=_text(values.get("page_url")),
+        credit=credit_of(task),
     )
+
+
+def credit_of(task: Json) -> Credit | None:
+    """Return where a task's image was collected, as its meta says, or None."""
+    meta = task.get("meta")
+    return credit_from_json(meta.get(CREDIT)) if isinstance(meta, dict) else None
+
+
+def task_json(data: Json, credit: Credit | None) -> Json:
+    """Return a task to import, with where its image was collected in its meta."""
+    return {"data": data} | ({"meta": {CREDIT: credit_to_json(credit)}} if credit else {})
 
 
 def _text(value: Any) -> str | None:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
-from backend.core.codec import region_from_json
+from backend.core.codec import origin_from_json, region_from_json
 from backend.core.errors import UsageError, shown
-from backend.core.model import Origin, Sample, Tag
+from backend.core.model import Sample, Tag
 from backend.formats.base import SPLITS, Classes
 
 MANIFEST, DESCRIPTION = "manifest.jsonl", "dataset.json"
@@ -28,9 +28,6 @@ def line_to_sample(line: Json) -> Sample:
     if line["split"] not in SPLITS:
         msg = f"split {shown(line['split'])} is none of {', '.join(SPLITS)}"
         raise ValueError(msg)
-    source = line.get("source") or {}
-    names = ("uri", "project", "task", "annotation", "annotator", "license", "page_url")
-    known = {name: source[name] for name in names if source.get(name) is not None}
     return Sample(
         id=line["file"],
         path="",
@@ -40,7 +37,7 @@ def line_to_sample(line: Json) -> Sample:
         regions=tuple(map(region_from_json, line["regions"])),
         tags=tuple(_tag(tag) for tag in line.get("tags") or ()),
         split=line["split"],
-        origin=Origin(**known),
+        origin=origin_from_json(line.get("source") or {}),
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from itertools import groupby
 from pathlib import Path
 
-from backend.core.codec import region_from_json
+from backend.core.codec import origin_from_json, origin_to_json, region_from_json
 from backend.core.errors import UsageError, shown
 from backend.core.model import Dataset, Origin, Sample, Skipped, Stream, Tag
 from backend.flows.builder.plan import Planned
@@ -15,7 +15,7 @@ from backend.formats.base import SPLITS
 from backend.formats.manifest import DESCRIPTION, MANIFEST, entries
 
 _DESCRIBED = {"name", "source", "labels", "formats", "counts", "selection", "warnings", "recipe", "identity"}
-_NEEDED = {"sha256", "name", "width", "height", "regions", *Origin.__dataclass_fields__}
+_NEEDED = {"sha256", "name", "width", "height", "regions", *origin_to_json(Origin())}
 
 Find = Callable[[str, Json], Path | None]
 """Returns where a source image lies, from its sha256 and the manifest line's `source`."""
@@ -84,7 +84,7 @@ def _sample(line: Json, find: Find) -> Sample | Skipped:
         regions=tuple(region_from_json(region) for region in source["regions"]),
         tags=tuple(Tag(tag["label"], tag["control"]) for tag in line["tags"]),
         split=line["split"],
-        origin=Origin(**{key: source[key] for key in Origin.__dataclass_fields__}),
+        origin=origin_from_json(source),
     )
 
 

@@ -1,6 +1,5 @@
 """Phase 3: who belongs together, which split each image gets, what it is called, how many variants it has."""
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
@@ -10,8 +9,9 @@ import regex
 import sqlalchemy as sa
 
 from backend.core.codec import canonical
+from backend.core.credit import unlicensed_line
 from backend.core.errors import LabelLoomError, UsageError, shown
-from backend.core.lineage import Groups, Row, Rows, group
+from backend.core.lineage import Groups, Row, Rows, group, parent_of
 from backend.core.model import Sample, Skipped
 from backend.core.names import assign_stems
 from backend.core.progress import Progress
@@ -26,7 +26,6 @@ from backend.store.splits import sticky_splits
 
 PLANNED = "planned.json"
 TIMEOUT = 1  # seconds for one file name; an expression that does not need a blink never ends
-PARENT = "data.loom_parent"  # a written-back task names its source here, so copies of copies stay one family
 
 
 @dataclass(slots=True)
@@ -64,6 +63,7 @@ class _Known:
     items: list[str] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
     notes: Counter[str] = field(default_factory=Counter)
+    unlicensed: int = 0
 
 
 def plan(request: Request, engine: sa.Engine, work: Path, progress: Progress) -> Planned:
@@ -91,6 +91,8 @@ def plan(request: Request, engine: sa.Engine, work: Path, progress: Progress) ->
     planned.splits = {sha: assignment.split_of(i) for i, (_, sha) in enumerate(known.names)}
     planned.skipped, planned.warnings = known.skipped, assignment.warnings
     planned.notes = tuple(f"{note} ({n} times)" if n > 1 else note for note, n in known.notes.most_common())
+    if known.unlicensed:
+        planned.warnings = (*planned.warnings, unlicensed_line(known.unlicensed))
     if assignment.leaky:
         planned.warnings = (*planned.warnings, "this dataset is leaky: images that belong together have several splits")
     document = {**asdict(replace(planned, images=Counter())), "images": planned.images}
@@ -118,6 +120,8 @@ def _read(request: Request, engine: sa.Engine, work: Path) -> _Known:
             known.names.append((sample.name, facts["sha256"]))
             known.items.append(sample.origin.uri or sample.name)
             known.notes.update(sample.notes)
+            credit = sample.origin.credit
+            known.unlicensed += credit is not None and not credit.license.known
     by = request.recipe.split.group_by if request.recipe.split else None
     if by and len(known.rows) and (known.rows.keys < 0).all():
         msg = f"group_by: no image has {shown(by)}"
@@ -131,7 +135,6 @@ def _shards(work: Path) -> Iterator[tuple[list[Json], list[Json]]]:
 
 
 def _row(sample: Sample, facts: Json, key: str | None, sticky: str | None) -> Row:
-    parent = dict(sample.fields).get(PARENT)
     return Row(
         sha256=facts["sha256"],
         pixels=facts["pixels"],
@@ -139,7 +142,7 @@ def _row(sample: Sample, facts: Json, key: str | None, sticky: str | None) -> Ro
         dhash=facts["dhash"],
         flat=facts["flat"],
         key=key,
-        parent=parent if parent and re.fullmatch(r"[0-9a-f]{12,64}", parent) else None,
+        parent=parent_of(sample),
         labels={region.label for region in sample.regions} | {tag.label for tag in sample.tags},
         kept=sample.split,
         sticky=sticky,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from backend.augment.catalog import check
 from backend.augment.pipeline import Drawn, GaveUp, Pipeline, prepare_process
-from backend.core.codec import canonical, region_to_json
+from backend.core.codec import canonical, origin_to_json, region_to_json
 from backend.core.errors import ImageError, LabelLoomError, RecipeError
 from backend.core.model import Sample
 from backend.core.names import file_name
@@ -199,19 +199,14 @@ def _unchanged(image: Decoded) -> bool:
 
 def source_json(entry: Json, sample: Sample) -> Json:
     """Return what a manifest line says of its source; the image's name is kept so that it can be built again."""
-    origin = sample.origin
+    origin = origin_to_json(sample.origin)
     return {
-        "uri": origin.uri,
+        "uri": origin.pop("uri"),
         "name": sample.name,
         "sha256": entry["sha256"],
         "width": sample.width,
         "height": sample.height,
-        "project": origin.project,
-        "task": origin.task,
-        "annotation": origin.annotation,
-        "annotator": origin.annotator,
-        "license": origin.license,
-        "page_url": origin.page_url,
+        **origin,
         "regions": [region_to_json(r) for r in sample.regions],
     }
 
