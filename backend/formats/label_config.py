@@ -118,6 +118,19 @@ def add_names(text: str, labels: Iterable[str], tags: Iterable[str]) -> str:
     return etree.tostring(root, encoding="unicode")
 
 
+def replace_names(text: str, names: Iterable[str]) -> str:
+    """Return the config with these names, in this order, in place of those of every control that has some."""
+    root, wanted = _parse(text), tuple(names)
+    for element in list(root.iter()):
+        word = "Choice" if element.tag == "Choices" else "Label"
+        if element.tag in _LABELS or element.tag == "Choices":
+            for child in list(element.iter(word)):
+                element.remove(child)
+            for name in wanted:
+                etree.SubElement(element, word, value=name)
+    return etree.tostring(root, encoding="unicode")
+
+
 def _parse(text: str) -> etree._Element:
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, remove_comments=True)
     try:
