@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -50,26 +50,36 @@ def tree(folder: Path) -> dict[str, str]:
     return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
+Spawn = Callable[[list[str], dict[str, str], Path], Any]
+"""Starts `labelloom` with arguments, an environment and a log; returns what behaves like `subprocess.Popen`."""
+
+
+def spawn(arguments: list[str], environment: dict[str, str], log: Path) -> "subprocess.Popen[bytes]":
+    """Start `labelloom` as a user does."""
+    command = [str(Path(sys.executable).with_name("labelloom")), *arguments]
+    with log.open("wb") as out:
+        return subprocess.Popen(command, env=environment, stdout=out, stderr=subprocess.STDOUT)
+
+
 class Fleet:
     """Some `labelloom worker` processes of one installation."""
 
-    def __init__(self, settings: Settings, logs: Path) -> None:
-        self.settings, self.logs = settings, logs
-        self.workers: list[subprocess.Popen[bytes]] = []
+    def __init__(self, settings: Settings, logs: Path, spawn: Spawn) -> None:
+        self.settings, self.logs, self._spawn = settings, logs, spawn
+        self.workers: list[Any] = []
 
-    def start(self) -> subprocess.Popen[bytes]:
+    def start(self) -> Any:
         """Start one more worker."""
         settings = self.settings
-        environment = os.environ | {
+        environment = {
+            **os.environ,
             "LABELLOOM_DATA_DIR": str(settings.data_dir),
             "LABELLOOM_CACHE_DIR": str(settings.cache_dir),
             "LABELLOOM_DATABASE_URL": settings.database,
             "LABELLOOM_WORKER_TIMEOUT": str(settings.worker_timeout),
         }
         self.logs.mkdir(exist_ok=True)
-        log = (self.logs / f"{time.monotonic_ns()}.log").open("wb")
-        command = [str(Path(sys.executable).with_name("labelloom")), "worker"]
-        worker = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
+        worker = self._spawn(["worker"], environment, self.logs / f"{time.monotonic_ns()}.log")
         self.workers.append(worker)
         return worker
 
@@ -86,9 +96,9 @@ class Fleet:
 
 
 @contextmanager
-def fleet(settings: Settings, logs: Path, count: int) -> Iterator[Fleet]:
+def fleet(settings: Settings, logs: Path, count: int, spawn: Spawn = spawn) -> Iterator[Fleet]:
     """Yield `count` running workers; they are ended politely, which must not take long."""
-    found = Fleet(settings, logs)
+    found = Fleet(settings, logs, spawn)
     try:
         for _ in range(count):
             found.start()

@@ -22,6 +22,16 @@ BOXES = (
 )
 
 
+_SLOW = ("jobs", "e2e", "automation", "doors", "storage", "web", "detect", "ops", "test_benchmarks.py", "test_cli.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the slow files: one that starts last keeps one core waiting for the other."""
+    root = Path(__file__).parent
+    rank = {name: number for number, name in enumerate(_SLOW)}
+    items.sort(key=lambda item: rank.get(item.path.relative_to(root).parts[0], len(rank)))
+
+
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
     """The folder of real photographs and hostile images, named by LABELLOOM_TEST_DATA."""

@@ -20,6 +20,7 @@ from connectors.label_studio import LabelStudio
 from connectors.label_studio_webhooks import list_webhooks
 
 sys.path.append(str(Path(__file__).parents[1] / "e2e"))
+from quick_cli import start
 from shell import Shell
 
 pytestmark = pytest.mark.e2e
@@ -42,13 +43,16 @@ def shell(ls: LabelStudio, new_project: Callable[..., int], tmp_path: Path) -> S
 @contextmanager
 def running(shell: Shell, log: Path, *command: str) -> Iterator[None]:
     environment = os.environ | shell.environment | {"LABELLOOM_WORKER_TIMEOUT": "6"}
-    with log.open("wb") as out:
-        process = subprocess.Popen(command, env=environment, stdout=out, stderr=subprocess.STDOUT)
-        try:
-            yield
-        finally:
-            process.terminate()
-            process.wait(timeout=40)
+    if command == ("worker",):
+        process: Any = start(command, environment, log)
+    else:
+        with log.open("wb") as out:
+            process = subprocess.Popen(command, env=environment, stdout=out, stderr=subprocess.STDOUT)
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(timeout=40)
 
 
 def upload(ls: LabelStudio, project: int, folder: Path, count: int) -> list[int]:
@@ -94,9 +98,8 @@ def test_annotating_starts_an_export_that_is_written_back(
     assert (hook.url, len(hook.headers["X-LabelLoom-Secret"])) == (f"{base}/hooks/label-studio", 43)
     assert shell(*add)["rule"]["id"] == made["rule"]["id"]  # the same again changes nothing
     assert list_webhooks(ls, project) == [hook]
-    worker = str(Path(sys.executable).with_name("labelloom"))
     logs = (tmp_path / "web.log", tmp_path / "worker.log")
-    with running(shell, logs[0], *gunicorn("127.0.0.1", port)), running(shell, logs[1], worker, "worker"):
+    with running(shell, logs[0], *gunicorn("127.0.0.1", port)), running(shell, logs[1], "worker"):
         until(lambda: _answers(base), 60)
         annotate(ls, tasks[0])
         until(lambda: rows(shell, "select * from deliveries where state = 'done'"), 30)

@@ -3,8 +3,6 @@
 import os
 import shutil
 import socket
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from doors_kit import Loom, log_in, picture
 from ports import own_port
+from quick_cli import start
 
 from backend.flows.access import create_token
 from backend.flows.connect import install_action
@@ -88,12 +87,10 @@ def loom(unconnected: Loom, ls_account: Account) -> Iterator[Loom]:
         "LABELLOOM_BASE_URL": f"http://localhost:{unconnected.port}",
     }
     unconnected.start()
-    with (unconnected.home / "worker.log").open("wb") as log:
-        command = [sys.executable, "-c", "from backend.cli import main; main()", "worker"]
-        worker = unconnected.worker = subprocess.Popen(command, env=environment, stderr=log, stdout=log)
-        yield unconnected
-        worker.kill()
-        worker.wait()
+    worker = unconnected.worker = start(["worker"], environment, unconnected.home / "worker.log")
+    yield unconnected
+    worker.kill()
+    worker.wait()
     if unconnected.web:
         unconnected.stop()
 

@@ -2,7 +2,6 @@
 
 import io
 import signal
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageDraw
+from quick_cli import Running
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from backend.flows.jobs import Jobs
@@ -34,7 +34,7 @@ class Loom:
     token: str
     settings: Settings
     web: BaseWSGIServer | None = None
-    worker: "subprocess.Popen[bytes] | None" = None
+    worker: Running | None = None
 
     def start(self) -> None:
         """Answer requests."""

@@ -2,16 +2,13 @@
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
-from quick_cli import labelloom
+from quick_cli import Ended, Running, labelloom, start
 
 from connectors.label_studio import LabelStudio
 
-LABELLOOM = Path(sys.executable).with_name("labelloom")
 RECIPE = """
 name: e2e
 variants: 2
@@ -39,10 +36,12 @@ class Shell:
         self.recipe = folder / "e2e.yaml"
         self.recipe.write_text(RECIPE)
 
-    def start(self, *arguments: object, **environment: str) -> subprocess.Popen[str]:
-        command = [str(LABELLOOM), *map(str, arguments)]
-        pipe = subprocess.PIPE
-        return subprocess.Popen(command, env=self.environment | environment, stdout=pipe, stderr=pipe, text=True)
+    def start(self, *arguments: object) -> Running:
+        return start([*map(str, arguments)], self.environment, self.folder / "started.log")
+
+    def say(self, *arguments: object) -> Ended:
+        """Run a command as people do, without --json."""
+        return labelloom([*map(str, arguments)], self.environment)
 
     def __call__(self, *arguments: object, code: int = 0, **environment: str) -> Any:
         ended = labelloom([*map(str, arguments), "--json"], self.environment | environment)

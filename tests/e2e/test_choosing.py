@@ -101,11 +101,10 @@ def test_the_summary_counts_everything_once_also_when_nothing_is_left_to_do(shel
     said = "5 of 8 tasks: 1 skipped, 1 unlabelled, 1 unreadable image (of the 5, 1 is an empty background image)"
     run = ("export", "-p", project, "-o", shell.folder / "out")
     for code in (3, 0):
-        process = shell.start(*run)
-        out, err = process.communicate(timeout=120)
-        assert process.returncode == code, err
-        assert f"tasks       {said}" in out
-        assert ("left out    unusable images: 1 (skipped.jsonl says why)" in out) == (code == 3)
+        ended = shell.say(*run)
+        assert ended.code == code, ended.err
+        assert f"tasks       {said}" in ended.out
+        assert ("left out    unusable images: 1 (skipped.jsonl says why)" in ended.out) == (code == 3)
     assert shell(*run)["counts"]["tasks"] == {
         "total": 8, "exported": 5, "background": 1, "labelled": 5, "skipped": 1, "unlabelled": 1, "unreadable": 1,
     }  # fmt: skip

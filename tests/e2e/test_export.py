@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import signal
-import subprocess
 import time
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
@@ -11,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from pycocotools.coco import COCO
+from quick_cli import Running
 from shell import Shell
 
 from connectors.label_studio import LabelStudio
@@ -206,8 +205,8 @@ def test_killed_three_times_it_ends_with_one_project_and_the_same_dataset(shell,
     for moment in ("fetching", "augmenting", "writing back"):
         process = shell.start(*run)
         wait_for(moment, shell, ls, tmp_path / "out", process)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
+        process.kill()
+        process.wait()
 
     result = shell(*run)
     folder = Path(result["out"])
@@ -217,7 +216,7 @@ def test_killed_three_times_it_ends_with_one_project_and_the_same_dataset(shell,
     assert tree(folder) == tree(Path(calm["out"]))
 
 
-def wait_for(moment: str, shell: Shell, ls: LabelStudio, out: Path, process: subprocess.Popen[str]) -> None:
+def wait_for(moment: str, shell: Shell, ls: LabelStudio, out: Path, process: Running) -> None:
     """Return once the export is in the middle of a phase."""
 
     def there() -> bool:
@@ -229,7 +228,7 @@ def wait_for(moment: str, shell: Shell, ls: LabelStudio, out: Path, process: sub
 
     deadline = time.monotonic() + 120
     while not there():
-        assert process.poll() is None and time.monotonic() < deadline, process.communicate()
+        assert process.poll() is None and time.monotonic() < deadline, (shell.folder / "started.log").read_text()
         time.sleep(0.02)
 
 

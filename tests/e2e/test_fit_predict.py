@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from fit_kit import HEIGHT, WIDTH, constant_trainer, picture
 from flask import Flask, request
+from quick_cli import start
 from werkzeug.serving import make_server
 
 from backend.core.errors import Cancelled, LabelLoomError, UsageError
@@ -194,7 +195,7 @@ def test_a_worker_pre_labels_by_job_and_refuses_what_cannot_be(
     monkeypatch.setenv("LABEL_STUDIO_URL", ls_account.url)
     monkeypatch.setenv("LABEL_STUDIO_API_KEY", ls_account.token)
     version = train(project, settings).version
-    with Jobs(settings) as jobs, fleet(settings, tmp_path / "logs", 1) as workers:
+    with Jobs(settings) as jobs, fleet(settings, tmp_path / "logs", 1, start) as workers:
         row = wait_for(jobs, jobs.submit("predict", {"project": project}, "kim").id)
         assert row.state == "done", (row, workers.told())
         assert row.result["model"] == version and row.result["counts"]["predicted"] == BARE - 1

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from quick_cli import start
 
 from backend.core.progress import Silent
 from backend.flows.import_tasks import import_into
@@ -37,7 +38,7 @@ def test_killed_in_every_phase_an_export_ends_with_one_project_and_every_task_on
     before = {project.id for project in ls.projects()}
     source = import_into(open_dataset(photos), None, "cats", (settings, Silent())).project_id
     order = {"project": source, "recipe": RECIPE, "write_back": "cats, augmented"}
-    with Jobs(settings) as jobs, fleet(settings, tmp_path / "logs", 2) as workers:
+    with Jobs(settings) as jobs, fleet(settings, tmp_path / "logs", 2, start) as workers:
         job = jobs.submit("export", order, "me@example.org").id
         for number, phase in enumerate(("augmenting", "writing images")):
             wait_until_running(jobs, job, phase)

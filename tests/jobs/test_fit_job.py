@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from fit_kit import make_dataset
+from quick_cli import start
 
 from backend.core.errors import UsageError
 from backend.detect.model_dir import check_files
@@ -29,7 +30,7 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_a_worker_killed_while_it_trains_leaves_no_child_and_another_goes_on(settings: Settings, tmp_path: Path):
-    with Jobs(settings) as jobs, fleet(settings, tmp_path / "logs", 1) as workers:
+    with Jobs(settings) as jobs, fleet(settings, tmp_path / "logs", 1, start) as workers:
         job = jobs.submit("fit", {"dataset": "너구리", "options": QUICK}, "kim").id
         wait_until_running(jobs, job, "training", seconds=200)
         child = _children(workers.workers[0].pid)
@@ -73,7 +74,7 @@ def test_too_little_fails_with_what_is_missing_and_a_stop_before_it_starts_is_he
     with Jobs(settings) as jobs:
         waiting = jobs.submit("fit", {"dataset": "너구리", "options": QUICK}, "kim").id
         assert jobs.cancel(waiting).state == "cancelled"
-        with fleet(settings, tmp_path / "logs", 1):
+        with fleet(settings, tmp_path / "logs", 1, start):
             row = wait_for(jobs, jobs.submit("fit", {"dataset": "few"}, "kim").id)
         assert row.state == "failed" and "6 of the 10" in row.error and "label some more" in row.fix
         with pytest.raises(UsageError, match="either project or dataset"):

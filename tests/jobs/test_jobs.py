@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+from quick_cli import start
 
 from backend.core.errors import UsageError
 from backend.core.progress import Silent
@@ -41,7 +42,7 @@ ORDER = {"dataset": "cats", "recipe": RECIPE}
 @pytest.mark.slow
 def test_workers_killed_at_random_lose_and_double_nothing(settings: Settings, tmp_path: Path) -> None:
     chance = random.Random(1)
-    with Jobs(settings) as jobs, fleet(settings, tmp_path / "logs", 2) as workers:
+    with Jobs(settings) as jobs, fleet(settings, tmp_path / "logs", 2, start) as workers:
         job = jobs.submit("augment", ORDER, "me@example.org").id
         wait_until_running(jobs, job)
         for _ in range(KILLS):
@@ -63,7 +64,7 @@ def test_a_job_is_done_cancelled_resumed_and_refused_twice(settings: Settings, t
         assert busy.value.holder == early.id
         assert jobs.cancel(early.id).state == "cancelled"  # nobody works yet, so it stops at once
         job = jobs.submit("augment", ORDER, "me").id
-        with fleet(settings, tmp_path / "logs", 1) as workers:
+        with fleet(settings, tmp_path / "logs", 1, start) as workers:
             wait_until_running(jobs, job, "augmenting")
             assert jobs.cancel(job).state == "cancelling"
             assert wait_for(jobs, job).state == "cancelled"
@@ -87,7 +88,7 @@ def test_errors_name_cause_and_fix(settings: Settings, tmp_path: Path) -> None:
             jobs.submit("augment", {"recipe": "gentle"}, "me")
         with pytest.raises(UsageError, match="unknown kind"):
             jobs.submit("agument", {}, "me")
-        with fleet(settings, tmp_path / "logs", 1):
+        with fleet(settings, tmp_path / "logs", 1, start):
             for wrong in ("../../etc", "/etc", "nothing"):
                 row = wait_for(jobs, jobs.submit("augment", {**ORDER, "dataset": wrong}, "me").id)
                 assert row.state == "failed" and "no dataset" in row.error and row.fix
@@ -97,7 +98,7 @@ def test_errors_name_cause_and_fix(settings: Settings, tmp_path: Path) -> None:
 
 def test_a_job_starts_within_a_second(settings: Settings, tmp_path: Path) -> None:
     """Bounds what is measured in benchmarks by far, so that a lost wake-up shows."""
-    with Jobs(settings) as jobs, fleet(settings, tmp_path / "logs", 1):
+    with Jobs(settings) as jobs, fleet(settings, tmp_path / "logs", 1, start):
         wait_for(jobs, jobs.submit("verify", {"dataset": "nothing"}, "me").id)
         rows = [wait_for(jobs, jobs.submit("verify", {"dataset": "nothing"}, "me").id) for _ in range(5)]
     waited = sorted((row.started - row.created).total_seconds() for row in rows)

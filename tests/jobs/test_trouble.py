@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from quick_cli import start
 
 from backend.core.errors import UsageError
 from backend.flows.access import service_url
@@ -27,7 +28,7 @@ def test_a_job_survives_a_restart_of_postgresql(postgres: Postgres, tmp_path: Pa
     database = postgres.database("restart")
     settings = Settings(data_dir=tmp_path / "data", database_url=database, worker_timeout=3)
     make_yolo(settings.datasets_dir / "cats", 60)
-    with fleet(settings, tmp_path / "logs", 2) as workers:
+    with fleet(settings, tmp_path / "logs", 2, start) as workers:
         with Jobs(settings) as jobs:
             job = jobs.submit("augment", ORDER, "me").id
             wait_until_running(jobs, job, "augmenting")
@@ -45,7 +46,7 @@ def test_a_job_waits_for_a_worker_that_was_taken_for_dead_and_is_still_at_it(tmp
     make_yolo(settings.datasets_dir / "cats", 4)
     work = settings.datasets_dir / "r-v1.partial" / ".work"
     work.mkdir(parents=True)
-    with fleet(settings, tmp_path / "logs", 1) as workers, Jobs(settings) as jobs:
+    with fleet(settings, tmp_path / "logs", 1, start) as workers, Jobs(settings) as jobs:
         with (work / "lock").open("w") as held:
             fcntl.flock(held, fcntl.LOCK_EX)
             job = jobs.submit("augment", ORDER, "me").id

@@ -3,8 +3,6 @@
 import logging
 import os
 import shutil
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from flask.testing import FlaskClient
+from quick_cli import start
 from web_parts import Browser, log_in
 from werkzeug.serving import make_server
 
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 _QUIET = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-sync"
-_WORK = "from backend.settings import load_settings; from backend.flows.work import work; work(load_settings())"
 
 
 @pytest.fixture
@@ -90,14 +88,10 @@ def worker(settings: Settings) -> Iterator[None]:
             else {}
         ),
     }
-    process = subprocess.Popen([sys.executable, "-c", _WORK], env=environment, cwd=Path(__file__).parents[2])
+    process = start(["worker"], environment, settings.data_dir.with_name("worker.log"))
     yield
     process.terminate()
-    try:
-        process.wait(20)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    process.wait(20)
 
 
 @pytest.fixture
