@@ -45,7 +45,11 @@ def pixel_hash(rgb: NDArray[np.uint8]) -> str:
 
 def perceptual(rgb: NDArray[np.uint8]) -> Perceptual:
     """Return the perceptual hashes of a uint8 RGB image; size and mild compression hardly change them."""
-    gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False)
+    return perceptual_gray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False))
+
+
+def perceptual_gray(gray: NDArray[np.uint8]) -> Perceptual:
+    """Return the perceptual hashes of gray levels, shape (height, width)."""
     thumbnail = cv2.resize(_halved(gray), (32, 32), interpolation=cv2.INTER_AREA)
     frequencies: NDArray[np.float32] = cv2.dct(thumbnail.astype(np.float32))[:8, :8].astype(np.float32)
     steps = cv2.resize(thumbnail, (9, 8), interpolation=cv2.INTER_AREA)

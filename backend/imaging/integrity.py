@@ -32,7 +32,7 @@ class JpegFeed(io.BytesIO):
     """
 
     def __init__(self, data: bytes) -> None:
-        markers, end = _segments(data)
+        markers, end = segments(data)
         scans = [position for marker, position in markers if marker == _SOS]
         frame = next((marker for marker, _ in markers if marker in _FRAMES), None)
         watched = len(scans) == 1 and frame in _ONE_SCAN
@@ -63,8 +63,12 @@ class JpegFeed(io.BytesIO):
             raise ImageError(msg)
 
 
-def _segments(data: bytes) -> tuple[list[tuple[int, int]], int]:
-    """Return a JPEG's (marker, position) list up to its end marker, and where the end marker lies."""
+def segments(data: bytes) -> tuple[list[tuple[int, int]], int]:
+    """Return a JPEG's (marker, position) list up to its end marker, and where the end marker lies.
+
+    Raises:
+        ImageError: the end marker is missing.
+    """
     found: list[tuple[int, int]] = []
     position = 2
     while match := _MARKER.search(data, position):
