@@ -83,8 +83,10 @@ class Access:
 
     keys: secrets by setting name (`naver_client_id`), only those that are set. urls: other addresses of an API, by
     source (a mirror, a self-hosted Openverse, a stand-in). contact: e-mail or address that the User-Agent names.
+    dialects: which form of an API its keys belong to, by source (naver: hub or legacy).
     allow_hosts: hosts that may have private addresses. accepted: sources whose terms the user has acknowledged.
-    folder: where a source may keep small notes between runs (quota used, tokens).
+    folder: where a source may keep small notes between runs (quota used, tokens). opt_out: whether a page whose owner
+    reserves its images from machine use is refused, or read with that recorded.
     """
 
     folder: Path
@@ -93,6 +95,8 @@ class Access:
     contact: str | None = None
     allow_hosts: frozenset[str] = frozenset()
     accepted: frozenset[str] = frozenset()
+    opt_out: Literal["refuse", "record"] = "refuse"
+    dialects: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

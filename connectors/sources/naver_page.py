@@ -186,8 +186,8 @@ def _tiles(root: "HtmlElement", names: Json) -> Iterator[Json]:
         yield {
             "thumb": address,
             "title": node.get(names["title"]),
-            "orgWidth": node.get(names.get("width", "")),
-            "orgHeight": node.get(names.get("height", "")),
+            "orgWidth": node.get(names["width"]),
+            "orgHeight": node.get(names["height"]),
         }
 
 
