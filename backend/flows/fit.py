@@ -180,8 +180,6 @@ def _train(work: _Work, trainer: Trainer) -> Path:
         device=options.device,
         options=work.chosen,
     )
-    for warning in gathered.warnings:
-        work.tell(f"warning: {warning}")
     info = _trained(state.folder)  # a run that died while it was judged does not train again
     if info is None:
         info = trainer(work.kind, training, state.folder, Live(work.progress, work.tell, state.folder / CURVE))
