@@ -2,7 +2,6 @@
 
 import asyncio
 import zlib
-from collections.abc import Callable
 
 import aiohttp
 
@@ -28,7 +27,7 @@ async def read(response: aiohttp.ClientResponse, options: FetchOptions, left: fl
     started, received, size, parts = now(), 0, 0, list[bytes]()
     async for chunk in response.content.iter_any():
         received += len(chunk)
-        part = inflate(chunk, size) if inflate else chunk
+        part = inflate.more(chunk, size) if inflate else chunk
         size += len(part)
         if size > options.max_bytes:
             raise Failure(code="too-large", detail=f"more than {options.max_bytes:,} bytes")
@@ -36,6 +35,8 @@ async def read(response: aiohttp.ClientResponse, options: FetchOptions, left: fl
         spent = now() - started
         if spent > GRACE:
             _fast_enough(received, spent, declared, (options.min_rate, left))
+    if inflate:
+        inflate.end()
     return b"".join(parts)
 
 
@@ -51,21 +52,32 @@ def _fast_enough(received: int, spent: float, declared: int | None, bounds: tupl
         )
 
 
-def _inflater(response: aiohttp.ClientResponse, limit: int) -> Callable[[bytes, int], bytes] | None:
+class _Inflater:
+    """Unpacks a body piece by piece, never further than one byte beyond the limit."""
+
+    def __init__(self, encoding: str, limit: int) -> None:
+        self._encoding = encoding
+        self._limit = limit
+        self._machine = zlib.decompressobj(_GZIP_OR_ZLIB)
+
+    def more(self, chunk: bytes, size: int) -> bytes:
+        try:
+            return self._machine.decompress(chunk, self._limit - size + 1)
+        except zlib.error as error:
+            raise Failure(code="encoding", detail=f"Content-Encoding: {self._encoding}, but {error}") from error
+
+    def end(self) -> None:
+        if not self._machine.eof:
+            raise Failure(code="encoding", detail=f"Content-Encoding: {self._encoding}, but it ends too early")
+
+
+def _inflater(response: aiohttp.ClientResponse, limit: int) -> _Inflater | None:
     encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding in {"", "identity", "none"}:
         return None
     if encoding not in {"gzip", "x-gzip", "deflate"}:
         raise Failure(code="encoding", detail=f"Content-Encoding: {encoding[:40]}")
-    machine = zlib.decompressobj(_GZIP_OR_ZLIB)
-
-    def inflate(chunk: bytes, size: int) -> bytes:
-        try:
-            return machine.decompress(chunk, limit - size + 1)  # one byte too many is enough to know
-        except zlib.error as error:
-            raise Failure(code="encoding", detail=f"Content-Encoding: {encoding}, but {error}") from error
-
-    return inflate
+    return _Inflater(encoding, limit)
 
 
 def translated(error: Exception) -> Failure:
