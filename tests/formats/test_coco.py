@@ -1,6 +1,7 @@
 """COCO: what is written, read by pycocotools, and foreign files as they are found."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ from pycocotools.coco import COCO as Api
 from written import LABELS, box, picture, sample, write
 
 from backend.core import rle
+from backend.core.credit import Credit, Terms
 from backend.core.errors import UsageError
-from backend.core.model import Box, Mask, Polygon, Region, RotatedBox, Sample, Skipped
+from backend.core.model import Box, Mask, Origin, Polygon, Region, RotatedBox, Sample, Skipped
 from backend.formats.base import Classes
 from backend.formats.coco import COCO
 
@@ -286,3 +288,25 @@ def test_coordinates_beyond_all_reason_are_left_out_with_a_note(tmp_path: Path) 
     item = annotated(tmp_path, segmentation=[[1e308, 1, 2, 3, 1e308, 5]])
     assert [type(region.shape) for region in item.regions] == [Box]
     assert item.notes == ("1 x a region had coordinates that are no numbers and was left out",)
+
+
+def test_licences_are_listed_once_and_named_by_the_images_that_have_one(tmp_path: Path) -> None:
+    source = picture(tmp_path / "source.png")
+    free = Terms("by 4.0", "CC-BY-4.0", "https://cc.example/by", "api")
+    given = [free, replace(free, raw="CC BY 4.0", confidence="page"), Terms(raw="© 김철수"), Terms(), None]
+    samples = [
+        replace(
+            sample(source, name=f"{number}.png", split="val" if number == 1 else "train"),
+            origin=Origin(credit=Credit(license=terms) if terms else None),
+        )
+        for number, terms in enumerate(given)
+    ]
+    write("coco", tmp_path / "coco", samples, Classes(LABELS))
+    documents = [json.loads((tmp_path / f"coco/annotations/instances_{s}.json").read_bytes()) for s in ("train", "val")]
+    listed = [
+        {"id": 1, "name": "CC-BY-4.0", "url": "https://cc.example/by"},
+        {"id": 2, "name": "© 김철수", "url": ""},
+    ]
+    assert [document["licenses"] for document in documents] == [listed, listed]
+    numbers = {i["file_name"]: i.get("license") for document in documents for i in document["images"]}
+    assert numbers == {"0.png": 1, "1.png": 1, "2.png": 2, "3.png": None, "4.png": None}

@@ -64,7 +64,8 @@ def known_of_project(
         finally:
             reader.close()
     if reader.unread:
-        tell(f"{reader.unread:,} images of project {project} could not be read, so repeats of them go unnoticed")
+        images = "1 image" if reader.unread == 1 else f"{reader.unread:,} images"
+        tell(f"{images} of project {project} could not be read: what repeats them goes unnoticed")
 
 
 def _recorded(task: Json) -> Fingerprint | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from backend.core.codec import digest
-from backend.core.credit import Credit, credit_from_json
+from backend.core.credit import Credit, credit_from_json, unlicensed_line
 from backend.core.errors import ImageError, UsageError, shown
 from backend.core.model import Sample, Skipped, Tag
 from backend.core.names import safe_stem
@@ -167,7 +167,7 @@ class _Maker:
             names = ", ".join(self._strange)
             yield f"not in the project's labelling config (they stand in data.label only): {names}"
         if self._unknown:
-            yield f"{self._unknown:,} images have no known licence: unknown is not free"
+            yield unlicensed_line(self._unknown)
 
     def _task(self, entry: Json, name: str, url: str) -> Json:
         credit = credit_from_json(entry) or Credit()
