@@ -7,7 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 NEAR = 8  # bits in which both hashes of near-duplicates may differ
+MOST = 8  # look-alikes that are compared pixel by pixel
 _FIRST = 1024
+_NEVER = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ class Index:
 
     def __init__(self) -> None:
         self._exact: dict[bytes, int] = {}
+        self._pixels: dict[int, str] = {}
         self._phash: NDArray[np.uint64] = np.zeros(_FIRST, np.uint64)
         self._dhash: NDArray[np.uint64] = np.zeros(_FIRST, np.uint64)
         self._place: NDArray[np.int64] = np.zeros(_FIRST, np.int64)
@@ -55,28 +58,35 @@ class Index:
         for digest in (print_.sha256, print_.pixels, *also):
             if digest:
                 self._exact.setdefault(bytes.fromhex(digest), place)
+        if print_.pixels:
+            self._pixels[place] = print_.pixels
         if not print_.flat:
             self._append(print_.phash, print_.dhash, place)
         return place
 
-    def find(self, print_: Fingerprint, *also: str, near: bool) -> Match | None:
-        """Return the picture that this one repeats: the same file, the same pixels or, if asked, nearly the same."""
+    def find(self, print_: Fingerprint, *also: str) -> Match | None:
+        """Return the picture of which this is the same file, or has the same pixels as far as they are known."""
         for digest in (print_.sha256, *also):
             if (place := self._exact.get(bytes.fromhex(digest))) is not None:
                 return Match(place, "file")
         if print_.pixels and (place := self._exact.get(bytes.fromhex(print_.pixels))) is not None:
             return Match(place, "pixels")
-        return self._nearest(print_) if near and not print_.flat else None
+        return None
 
-    def _nearest(self, print_: Fingerprint) -> Match | None:
+    def alike(self, print_: Fingerprint) -> list[int]:
+        """Return the places of pictures that look nearly the same, the nearest first, at most `MOST`; none if flat."""
         p = np.bitwise_count(self._phash[: self._used] ^ np.uint64(print_.phash))
         close = np.flatnonzero(p <= NEAR)
-        if not close.size:
-            return None
+        if print_.flat or not close.size:
+            return []
         d = np.bitwise_count(self._dhash[close] ^ np.uint64(print_.dhash))
-        both = np.where(d <= NEAR, p[close].astype(np.int64) + d, 1000)
-        best = int(both.argmin())
-        return Match(int(self._place[close[best]]), "near") if both[best] < 1000 else None
+        both = np.where(d <= NEAR, p[close].astype(np.int64) + d, _NEVER)
+        order = np.argsort(both, kind="stable")[:MOST]
+        return [int(place) for place in self._place[close[order[both[order] < _NEVER]]]]
+
+    def pixels(self, place: int) -> str | None:
+        """Return the sha256 of a picture's pixels, where it was given."""
+        return self._pixels.get(place)
 
     def _append(self, phash: int, dhash: int, place: int) -> None:
         if self._used == self._phash.size:
