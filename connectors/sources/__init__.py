@@ -8,7 +8,7 @@ from connectors.sources.base import Source
 
 SOURCES: dict[str, Source] = {
     "naver": naver_api.SOURCE,
-    "naver-web": naver_web.SOURCE,
+    "naver-web": naver_web.NAVER_WEB,
     "openverse": openverse.SOURCE,
     "wikimedia": wikimedia.SOURCE,
 }

@@ -10,7 +10,7 @@ from connectors.sources.base import Confidence, License
 
 SHORT = ("cc0", "pdm", "by", "by-sa", "by-nc", "by-nd", "by-nc-sa", "by-nc-nd")
 UNKNOWN_NAME = "unknown"
-PUBLIC_DOMAIN = "LicenseRef-Public-Domain"  # in the public domain, with no mark or dedication that has a text
+PUBLIC_DOMAIN = "LicenseRef-PublicDomain"  # in the public domain, with no mark or dedication that has a text
 
 # Ports to a jurisdiction that SPDX lists; the others are LicenseRef-...
 _PORTED = frozenset(

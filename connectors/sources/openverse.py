@@ -52,8 +52,8 @@ def search(query: Query, access: Access) -> Iterator[Candidate]:
 
 def _items(api: Api, access: Access, params: dict[str, str]) -> Iterator[Json]:
     size, depth = REGISTERED if _registered(access) else ANONYMOUS
-    page, seen, pages = 1, 0, 1
-    while page <= pages and seen < depth:
+    page, seen, more = 1, 0, True
+    while more and seen < depth:
         body = _page(api, access, params | {"page": str(page), "page_size": str(size)})
         if page == 1 and "smaller" in body:
             size = body["smaller"]
@@ -66,8 +66,8 @@ def _items(api: Api, access: Access, params: dict[str, str]) -> Iterator[Json]:
         seen += len(results)
         # Some servers clamp the size without a word; the next page must be cut the same way.
         size = number(body.get("page_size")) or size
-        page = page + 1 if results else pages + 1
-    if seen >= depth and page <= pages:
+        page, more = page + 1, bool(results) and page < pages
+    if more:
         _log.warning("openverse serves no more than %d results to one query: %r ends here", depth, params["q"][:100])
 
 
