@@ -17,4 +17,5 @@ BENCHMARKS = {
     "detect": "benchmarks.detect",
     "figure3": "benchmarks.figure3",
     "read_back": "benchmarks.read_back",
+    "collect": "benchmarks.collect",
 }
