@@ -164,7 +164,7 @@ def _changed(why: str) -> SourceFault:
     return SourceFault("layout_changed", f"Naver's result page is not as LabelLoom knows it: {why}.", fix=_USE_API)
 
 
-NAVER_WEB = Source(
+SOURCE = Source(
     name=NAME,
     summary="Naver's image result page, through a browser; off until acknowledged",
     takes="keyword",
