@@ -10,6 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -134,8 +135,9 @@ class ImageHost:
         stream.headers.extend(reply.headers)
         if reply.trouble not in {"chunked", "endless"}:
             stream.content_length = len(reply.body)
-        await stream.prepare(request)
-        await _TROUBLES[reply.trouble](request, stream, reply)
+        with suppress(ConnectionError):  # clients hang up on purpose
+            await stream.prepare(request)
+            await _TROUBLES[reply.trouble](request, stream, reply)
         return stream
 
 
