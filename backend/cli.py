@@ -284,9 +284,14 @@ def demo(
 
 
 @app.command()
-def doctor(as_json: Json = False) -> None:
+def doctor(
+    sources: Annotated[
+        bool, typer.Option("--sources", help="Which sources of images can be used, and why not.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Check the installation, the folders and Label Studio; name each failed check with its fix."""
-    look_after.doctor(as_json=as_json)
+    look_after.doctor(sources=sources, as_json=as_json)
 
 
 def main() -> None:

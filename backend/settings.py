@@ -2,7 +2,7 @@
 
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import platformdirs
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
@@ -51,6 +51,46 @@ class Settings(BaseSettings):
         description="e-mails, separated by commas, of those who may start jobs from inside Label Studio; "
         "* for all; default: the account that `labelloom up` made",
     )
+
+    naver_client_id: SecretStr | None = Field(None, description="client id for Naver's image search API")
+    naver_client_secret: SecretStr | None = Field(None, description="its client secret")
+    naver_dialect: Literal["hub", "legacy"] = Field(
+        "hub", description="hub: keys of NAVER API HUB; legacy: older keys of the developer centre"
+    )
+    openverse_client_id: SecretStr | None = Field(None, description="client id of a registered Openverse application")
+    openverse_client_secret: SecretStr | None = Field(None, description="its client secret")
+    source_urls: Annotated[dict[str, str], NoDecode] = Field(
+        {}, description="other addresses of image sources, as SOURCE=URL separated by commas"
+    )
+    contact: str | None = Field(
+        None, description="an e-mail address or web page that requests to image sources and sites name"
+    )
+
+    @field_validator("naver_client_id", "naver_client_secret", "openverse_client_id", "openverse_client_secret")
+    @classmethod
+    def _nothing_is_unset(cls, value: SecretStr | None) -> SecretStr | None:
+        text = value.get_secret_value().strip() if value else ""
+        return SecretStr(text) if text else None
+
+    @field_validator("source_urls", mode="before")
+    @classmethod
+    def _pairs(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        pairs = [part.strip().partition("=") for part in value.split(",") if part.strip()]
+        for name, _, url in pairs:
+            if not name.strip() or not url.strip().startswith(("http://", "https://")):
+                msg = "expected SOURCE=URL, separated by commas, with http or https addresses"
+                raise ValueError(msg)
+        return {name.strip(): url.strip() for name, _, url in pairs}
+
+    @field_validator("contact")
+    @classmethod
+    def _one_line(cls, value: str | None) -> str | None:
+        if value is not None and not (value.isascii() and value.isprintable()):
+            msg = "expected an e-mail address or a web address in ASCII"
+            raise ValueError(msg)
+        return (value or "").strip() or None
 
     @field_validator("allow_hosts", "allowed_hosts", "allowed_emails", mode="before")
     @classmethod

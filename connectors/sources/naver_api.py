@@ -18,7 +18,7 @@ PAGE = 100  # results of one call
 LAST_START = 1000
 REACH = LAST_START + PAGE - 1
 GET_A_KEY = (
-    "Get a key at NAVER API HUB (Naver Cloud console: AI NAVER API / API HUB, an application with Search ticked) and "
+    "Get a key of NAVER API HUB in the console of Naver Cloud (an application that has Search ticked) and "
     "set LABELLOOM_NAVER_CLIENT_ID and LABELLOOM_NAVER_CLIENT_SECRET. Keys that the developer centre gave out before "
     "31 July 2026 work with LABELLOOM_NAVER_DIALECT=legacy until 30 June 2027."
 )
