@@ -11,6 +11,7 @@ from backend.core.errors import UsageError, shown
 from backend.core.recipe import NAME, Recipe, parse_recipe
 from backend.flows.builder.model import Report
 from backend.flows.job_base import DatasetName, Kind, Number, Params, Tools, dataset_path
+from backend.flows.job_kinds_collect import COLLECT_KINDS
 from backend.flows.job_kinds_detect import DETECT_KINDS
 from backend.flows.recipes import load_recipe, plain_recipe
 from backend.settings import Settings
@@ -233,5 +234,6 @@ _ALL: tuple[Kind[Any], ...] = (
     Kind("import", ImportParams, _import, lambda p: f"import:{p.dataset}:{p.project or p.title}"),
     Kind("verify", VerifyParams, _verify, lambda _: None),
     *DETECT_KINDS,
+    *COLLECT_KINDS,
 )
 KINDS: dict[str, Kind[Any]] = {kind.name: kind for kind in _ALL}

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from backend.core.errors import UsageError
 from backend.flows.job_base import Kind, Params, dataset_path
 from backend.flows.job_kinds import KINDS, recipe_of
+from backend.flows.job_kinds_collect import collection_of, refused
 from backend.store.jobs import JobRow, count_states, get_job, lines_of, list_jobs
 from backend.store.workers import alive
 from backend.web.problems import Problem, invalid
@@ -43,6 +44,9 @@ def _links(row: JobRow) -> dict[str, str]:
     if result.get("dataset"):
         links["dataset"] = url_for("datasets.show", name=result["dataset"])
         links["download"] = url_for("datasets.download", name=result["dataset"])
+    if name := collection_of(row.kind, row.params):
+        links["collection"] = url_for("collections.show", name=name)
+        links |= {"look": url_for("pages.collection", name=name)} if result else {}
     project = result.get("url") or (result.get("write_back") or {}).get("url")
     return links | ({"project": str(project)} if project else {})
 
@@ -67,8 +71,11 @@ def submit(kind: str, params: Json) -> Response:
 
 
 def _look_ahead(params: Params) -> None:
-    """Refuse a recipe or a dataset that the job would refuse as its first step."""
+    """Refuse what the job would refuse as its first step: a recipe, a dataset, a source, a path."""
     settings = services().settings
+    if (found := refused(params, settings)) is not None:
+        field, error = found
+        raise Problem(422, str(error), fix=error.fix, errors=[(field, str(error))]) from error
     recipe, dataset = getattr(params, "recipe", None), getattr(params, "dataset", None)
     if recipe is not None:
         recipe_of(recipe, settings, "recipe")

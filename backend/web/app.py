@@ -11,12 +11,14 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from backend.flows.predictor import Predictor
 from backend.settings import Settings, load_settings
 from backend.web import (
+    api_collections,
     api_datasets,
     api_jobs,
     api_models,
     api_projects,
     api_recipes,
     api_rules,
+    api_sources,
     guard,
     idempotency,
     logs,
@@ -32,6 +34,18 @@ from backend.web import (
 from backend.web.metrics import Metrics
 from backend.web.openapi import described
 from backend.web.problems import ProblemDocument
+
+_APIS = (
+    api_jobs,
+    api_datasets,
+    api_recipes,
+    api_projects,
+    api_rules,
+    api_models,
+    api_sources,
+    api_collections,
+    orders,
+)
 
 
 def create_app(settings: Settings | None = None, predictor: Predictor | None = None) -> OpenAPI:
@@ -59,7 +73,7 @@ def create_app(settings: Settings | None = None, predictor: Predictor | None = N
     app.extensions["labelloom-metrics"] = Metrics()
     services.install(app.extensions, settings)
     _install(app, settings)
-    for api in (api_jobs, api_datasets, api_recipes, api_projects, api_rules, api_models, orders):
+    for api in _APIS:
         app.register_api(api.routes)
     app.register_blueprint(operate.routes)
     app.register_blueprint(pages.routes)

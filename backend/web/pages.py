@@ -16,6 +16,16 @@ from backend.web.services import services
 routes = Blueprint("pages", __name__)
 
 _LOGIN, _NEXT = "loom_login", "loom_next"  # the next page waits in a cookie: the link may open in another tab
+_LICENSES = (
+    ("cc0", "CC0: no conditions"),
+    ("pdm", "public domain"),
+    ("by", "CC BY: name the author"),
+    ("by-sa", "CC BY-SA: and share alike"),
+    ("by-nd", "CC BY-ND: unchanged"),
+    ("by-nc", "CC BY-NC: not commercial"),
+    ("by-nc-sa", "CC BY-NC-SA"),
+    ("by-nc-nd", "CC BY-NC-ND"),
+)
 _WRONG = (
     "This code is wrong, was used already, or is older than 15 minutes. "
     "Please ask for a new one: `labelloom login` prints it."
@@ -39,6 +49,24 @@ def projects() -> str:
 def export() -> str:
     """Show the form of one export; ?project= and ?tasks= fill it in."""
     return render_template("export.html", formats=FORMATS)
+
+
+@routes.get("/collect")
+def collect() -> str:
+    """Show the form that collects images; ?project= fills it in."""
+    return render_template("collect.html", licenses=_LICENSES)
+
+
+@routes.get("/collections")
+def collections() -> str:
+    """Show what was collected."""
+    return render_template("collections.html")
+
+
+@routes.get("/collections/<string:name>")
+def collection(name: str) -> str:
+    """Show one collection's images, to accept and reject them."""
+    return render_template("collection.html", name=name[:200])
 
 
 @routes.get("/models")

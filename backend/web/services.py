@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from flask import current_app
 
 from backend.core.errors import UsageError
+from backend.flows.collection_view import Views
 from backend.flows.jobs import Jobs
 from backend.settings import Settings
 from backend.store.tables import open_database
@@ -24,6 +25,7 @@ class Services:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.views = Views()
         self._lock = threading.Lock()
         self._engine: sa.Engine | None = None
         self._jobs: Jobs | None = None

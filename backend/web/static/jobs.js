@@ -12,8 +12,9 @@ let offset = 0;
 let timer = 0;
 
 function what(job) {
-  const { project, dataset, title, recipe, name, write_back: target } = job.params;
-  const source = project ? ` project ${project}` : dataset ? ` ${dataset}` : "";
+  const { project, dataset, title, recipe, name, write_back: target, collection } = job.params;
+  const wanted = [...(job.params.labels ?? []).map((one) => one.label), ...(job.params.keywords ?? [])].filter(Boolean);
+  const source = wanted.length ? ` ${wanted.slice(0, 3).join(", ")}${wanted.length > 3 ? ", ..." : ""}` : collection ? ` ${collection}` : project ? ` project ${project}` : dataset ? ` ${dataset}` : "";
   const by = recipe?.name ?? recipe;
   const made = job.result?.dataset ?? name;
   const goal = target ?? title;
@@ -80,6 +81,7 @@ function showLinks(card, job) {
   const known = [
     ["download", "Download the dataset", true],
     ["project", "Open the project", true],
+    ["look", "Look at the images", true],
     ["sheet", "Contact sheet", true],
   ].filter(([name]) => job.links[name]);
   const key = JSON.stringify(job.links);
@@ -91,7 +93,7 @@ function showLinks(card, job) {
       link.className = "btn btn-sm btn-outline-primary";
       link.href = job.links[name];
       link.textContent = text;
-      if (name !== "download") link.target = "_blank";
+      if (!["download", "look"].includes(name)) link.target = "_blank";
       link.rel = "noopener noreferrer";
       return link;
     }),
