@@ -8,6 +8,7 @@ import typer
 from backend import __version__
 from backend.commands import (
     attribution_cli,
+    collect_cli,
     connect_cli,
     data,
     datasets_cli,
@@ -37,6 +38,7 @@ recipe_app = typer.Typer(no_args_is_help=True, help="Check a recipe, or write it
 datasets_app = typer.Typer(no_args_is_help=True, help="List, compare, move or remove datasets.")
 datasets_app.add_typer(datasets_cli.app)
 app.add_typer(connect_cli.app)
+app.add_typer(collect_cli.app)
 app.add_typer(attribution_cli.app)
 app.add_typer(operate_cli.app)
 app.add_typer(detect_cli.app)

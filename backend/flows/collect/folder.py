@@ -33,13 +33,13 @@ class Staged:
 
 @contextmanager
 def writing(folder: Path) -> Iterator[None]:
-    """Keep other processes out, and say what it means when the disk refuses.
+    """Keep other processes out, and say it in words when the disk refuses.
 
     Raises:
         Held: another process collects into the same folder.
         LabelLoomError: the disk is full, the folder cannot be written, or the like.
     """
-    try:
+    with in_words(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / _LOCK).open("a") as file:
             try:
@@ -48,6 +48,17 @@ def writing(folder: Path) -> Iterator[None]:
                 msg = f"another process collects into {folder} right now"
                 raise Held(msg, fix="wait for it, or stop it") from error
             yield
+
+
+@contextmanager
+def in_words(folder: Path) -> Iterator[None]:
+    """Say in words what it means when the system refuses to write.
+
+    Raises:
+        LabelLoomError: in place of an OSError.
+    """
+    try:
+        yield
     except OSError as error:
         msg = f"cannot write {error.filename or folder}: {error.strerror or error}"
         fix = "free some space, or make the folder writable, and run it again: it goes on from what is kept"
@@ -86,6 +97,19 @@ def save(folder: Path, document: Json) -> None:
     write_atomic(folder / DOCUMENT, text.encode("utf-8", "replace"))
 
 
+def put_aside(path: Path, data: bytes) -> None:
+    """Write a file that nobody reads before it is renamed.
+
+    Raises:
+        OSError: the disk is full, or the like; nothing is left behind.
+    """
+    try:
+        path.write_bytes(data)
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
+
+
 class Store:
     """The images of a collection. Half a file never has an image's name: it is written elsewhere, then renamed."""
 
@@ -116,7 +140,7 @@ class Store:
         checked = check(data, self._rules)
         path = self._incoming / str(next(self._numbers))
         try:
-            path.write_bytes(checked.data)
+            put_aside(path, checked.data)
         except OSError as error:
             return error
         return Staged(replace(checked, data=b""), path, len(checked.data))

@@ -35,7 +35,7 @@ class _Picture:
 class Judge:
     """Decides in rank order and remembers; made anew from the manifest when a run is gone on with."""
 
-    def __init__(self, spec: CollectSpec, folder: Path, known: Iterable[Fingerprint]) -> None:
+    def __init__(self, spec: CollectSpec, folder: Path) -> None:
         self._spec = spec
         self._folder = folder
         self._index = Index()
@@ -46,15 +46,19 @@ class Judge:
         self.kept: Counter[str | None] = Counter()  # by label, without those rejected by hand
         self.rejected: Counter[str] = Counter()
         self.shas: set[str] = set()
+
+    def know(self, known: Iterable[Fingerprint]) -> None:
+        """Take in what the project has already."""
         for print_ in known:
             self._index.add(print_)
             self._pictures.append(_Picture(print_.name, "project", print_.sha256[:12], None))
 
     def remember(self, collection: Collection) -> None:
         """Take in what earlier runs decided."""
-        by_hand = collection.rejected()
+        by_hand, own = collection.rejected(), {label.label for label in self._spec.labels}
         for line in collection.entries():
-            label, url = line["label"], line["url"]
+            url = line["url"]
+            label = line["label"] if line["label"] in own else None  # else it is the source's own
             self._lines.add(url_key(url, label))
             if line["state"] != "kept":
                 self._urls.setdefault(url_key(url), line["reason"]["code"])
@@ -99,23 +103,26 @@ class Judge:
                 picture = self._pictures[match.index]
                 result = Lost(code, f"{_KINDS[match.relation]} {picture.name}")
             else:
-                return self._keep(line, match, staged, tools)
+                return self._keep(line, match, (staged, label), tools)
         line |= {"state": "rejected", "reason": {"code": result.code, "detail": result.detail}}
         journal.write(line)
         self._noted(candidate.url, label, result.code)
         self.rejected[result.code] += 1
         return False
 
-    def _keep(self, line: Json, match: Match | None, staged: Staged, tools: tuple[Store, Journal]) -> bool:
+    def _keep(
+        self, line: Json, match: Match | None, what: tuple[Staged, str | None], tools: tuple[Store, Journal]
+    ) -> bool:
+        staged, label = what
         store, journal = tools
         if self._spec.near == "group":
             near = match is not None and match.relation == "near"
             line["group"] = self._pictures[match.index].group if match and near else line["sha256"][:12]
         line["file"] = store.keep(staged)
         journal.write(line)
-        self._noted(line["url"], line["label"], "kept")
+        self._noted(line["url"], label, "kept")
         self._take(fingerprint(line), line, "kept")
-        self.kept[line["label"]] += 1
+        self.kept[label] += 1
         return True
 
     def _take(self, print_: Fingerprint, line: Json, origin: str) -> None:
@@ -171,7 +178,7 @@ def _asked(candidate: Candidate, label: str | None) -> Json:
         "schema": SCHEMA,
         "state": "kept",
         "reason": None,
-        "label": label,
+        "label": label or candidate.label,
         "query": candidate.query,
         "source": candidate.source,
         "rank": candidate.rank,

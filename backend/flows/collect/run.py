@@ -66,7 +66,7 @@ def collect(
     for note in beforehand:
         tell(note)
     with writing(folder):
-        run = _Run(spec, folder, access, begun(folder, spec), Judge(spec, folder, known))
+        run = _Run(spec, folder, access, begun(folder, spec), Judge(spec, folder))
         run.watchers = (progress, tell, counted)
         options = replace(
             spec.fetch,
@@ -74,7 +74,7 @@ def collect(
             robots_dir=settings.cache_dir / "robots",
             allow_hosts=spec.fetch.allow_hosts | frozenset(settings.allow_hosts),
         )
-        return run.whole(options, beforehand)
+        return run.whole(options, beforehand, known)
 
 
 @dataclass(slots=True)
@@ -89,13 +89,14 @@ class _Run:
     fetched: int = 0
     new: int = 0
 
-    def whole(self, options: FetchOptions, beforehand: list[str]) -> CollectReport:
+    def whole(self, options: FetchOptions, beforehand: list[str], known: Iterable[Fingerprint]) -> CollectReport:
         self.document |= {"spec": self.spec.to_json(), "state": "collecting"}
         before = Collection(self.folder, self.document)
         self.judge.remember(before)
         self.found = self.judge.rejected.total() + len(self.judge.shas)
         todo = [label for label in self.spec.labels if not self._finished(label)]
         if todo:
+            self.judge.know(known)
             self._work(todo, options)
         short = any(label["state"] != "full" for label in self.document["labels"] if label["count"] is not None)
         short = short or any(label["state"] == "stopped" for label in self.document["labels"])
