@@ -121,7 +121,8 @@ class Api:
         text = str(fault)
         for secret in self._access.keys.values():
             text = text.replace(secret, "***") if len(secret) > 3 else text
-        return SourceFault(fault.kind, text, fix=fault.fix, resume_at=fault.resume_at)
+        fault.args = (text,)
+        return fault
 
     def _once(self, call: Call) -> Reply:
         import httpx
