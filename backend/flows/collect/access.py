@@ -6,16 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
 from backend.core.errors import UsageError, shown
-from backend.flows.doctor import Check
 from backend.settings import Settings
 from connectors.sources import SOURCES
 from connectors.sources.base import Access
 from connectors.sources.naver_api import GET_A_KEY
 from connectors.sources.naver_web import TERMS as NAVER_WEB_TERMS
+
+if TYPE_CHECKING:
+    from backend.flows.doctor import Check
 
 TERMS: Mapping[str, str] = {"naver-web": NAVER_WEB_TERMS}  # what is acknowledged before a source is used
 _KEYS = ("naver_client_id", "naver_client_secret", "openverse_client_id", "openverse_client_secret")
@@ -103,8 +106,10 @@ def _version(source: str) -> str:
     return sha256(TERMS[source].encode()).hexdigest()[:16]
 
 
-def examine_sources(settings: Settings) -> list[Check]:
+def examine_sources(settings: Settings) -> "list[Check]":
     """Tell of every source whether it can be used now, without any request."""
+    from backend.flows.doctor import Check  # it loads whatever it examines; collecting needs none of that
+
     access = source_access(settings)
     checks = []
     for name, source in SOURCES.items():
