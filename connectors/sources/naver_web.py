@@ -78,7 +78,7 @@ def ready(access: Access) -> Ready:
         return Ready(
             False,
             f"off until you acknowledge what it means. {TERMS}",
-            f"To go on all the same: labelloom collect --accept {NAME}. {_USE_API}",
+            f"To go on all the same: labelloom collect --accept-terms {NAME}. {_USE_API}",
         )
     if importlib.util.find_spec("selenium") is None:
         return Ready(False, "Selenium is not installed", "Install it: pip install 'labelloom[browser]'")

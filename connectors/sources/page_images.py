@@ -59,7 +59,7 @@ def read(data: bytes, url: str, content_type: str = "") -> Page:
     root = html.document_fromstring(body if text.strip() else b"<html></html>", parser)
     base = next((node.get("href") for node in root.iter("base") if node.get("href")), "")
     reader = _Reader(root, urljoin(url, base or ""))
-    title = next((" ".join("".join(node.itertext()).split()) for node in root.iter("title")), "")
+    title = next((" ".join("".join(map(str, node.itertext())).split()) for node in root.iter("title")), "")
     return Page(reader.images(), title, reader.license(), _meta(root, {"robots", "labelloom"}), _tdm(root))
 
 
@@ -134,8 +134,9 @@ class _Reader:
 
     @staticmethod
     def _of_picture(node: "HtmlElement") -> list["HtmlElement"]:
-        parent = node.getparent()
-        return [node, *parent.iter("source")] if parent is not None and parent.tag == "picture" else [node]
+        # The parser takes what follows a <source> for its content, so the picture need not be the parent.
+        picture = next(node.iterancestors("picture"), None)
+        return [node] if picture is None else [node, *picture.iter("source")]
 
     def _linked_data(self) -> Iterator[Json]:
         for node in self._root.iter("script"):

@@ -50,7 +50,7 @@ def search(query: Query, access: Access) -> Iterator[Candidate]:
     if words and access.opt_out == "refuse":
         msg = f"{url[:200]}: its owner keeps its images from machine use ({words})"
         raise SourceFault(kind="blocked", message=msg, fix="Ask the owner, or use another page.")
-    seen = {"page_robots": page.robots, "page_tdm": page.tdm, "page_x_robots_tag": said.x_robots_tag}
+    seen = {"page_robots": page.robots, "page_tdm": said.tdm, "page_x_robots_tag": said.x_robots_tag}
     extra = {name: value for name, value in seen.items() if value is not None}
     for rank, image in enumerate(page.images, start=1):
         yield _candidate(image, page, (query.text, answer.final_url, rank), extra)

@@ -23,7 +23,9 @@ _RENDERER = """
 (function () {
   var grid = document.querySelector('._fe_image_tab_grid'), next = imageSearchTabData.content.url, busy = false;
   var seen = new IntersectionObserver(function (entries) {
-    entries.forEach(function (e) { if (e.isIntersecting) { e.target.src = e.target.later; seen.unobserve(e.target); } });
+    entries.forEach(function (e) {
+      if (e.isIntersecting) { e.target.src = e.target.later; seen.unobserve(e.target); }
+    });
   });
   function tile(item) {
     if (item.type !== 'image') return;
@@ -49,10 +51,10 @@ _RENDERER = """
 class Site:
     """What the site does; tests change it while it runs.
 
-    layout: 2026, 2021, 2021-list or 2019. total: results there are. form: of the paging answer: json, jsonp (json_type=6
-    with a callback) or wrapped (without). trouble: captcha, 403, 429, 500, sign-in, changed, off-site or a private
-    address, from result `trouble_at` on (1: at once). originals: where the images are said to be; None is the
-    real host names.
+    layout: 2026, 2021, 2021-list or 2019. total: results there are. claims: how many it says there are. form: of the
+    paging answer: json, jsonp (json_type=6 with a callback) or wrapped (without). trouble: captcha, 403, 429, 500,
+    sign-in, changed, off-site, or an address to be led to; from result `trouble_at` on (1: at once). originals: where
+    the images are said to be; None is the real host names.
     """
 
     layout: str = "2026"
@@ -100,7 +102,13 @@ class Site:
 
     def items(self, start: int, count: int) -> list[dict[str, Any]]:
         found = [self.item(rank) for rank in range(start, min(start + count, self.total + 1))]
-        ad = {"type": "shopAd", "rank": 0, "title": "사료 특가", "link": "https://ader.naver.com/v1/x", "thumb": "https://x"}
+        ad = {
+            "type": "shopAd",
+            "rank": 0,
+            "title": "사료 특가",
+            "link": "https://ader.naver.com/v1/x",
+            "thumb": "https://x",
+        }
         return [*found[:3], ad, *found[3:]] if found else []
 
     def more_url(self, start: int, query: str, host: str) -> str:
@@ -108,7 +116,8 @@ class Site:
             return ""
         asked = (
             f"/p/c/image/46/search.naver?ac=0&api_type=pc_tab_more&aq=0&display=50&logStart={start}&mode=column"
-            f"&nso=so%3Ar%2Cp%3Aall&query={quote(query, safe='')}&section=image&ssc=tab.image.all&start={start}&where=image"
+            f"&nso=so%3Ar%2Cp%3Aall&query={quote(query, safe='')}&section=image&ssc=tab.image.all"
+            f"&start={start}&where=image"
         )
         return host + asked
 
@@ -129,7 +138,8 @@ def page(site: Site, query: str) -> str:
         for i in site.items(1, 50)
         if i["type"] == "image"
     ]
-    return f'<html><head><meta charset="utf-8"></head><body><div class="photo_grid _box">{"".join(tiles)}</div></body></html>'
+    grid = f'<div class="photo_grid _box">{"".join(tiles)}</div>'
+    return f'<html><head><meta charset="utf-8"></head><body>{grid}</body></html>'
 
 
 def _old(item: dict[str, Any]) -> dict[str, Any]:
@@ -147,13 +157,16 @@ _TILE_2019 = (
 
 
 def _page_2026(site: Site, query: str) -> str:
-    items = ",\n".join(json.dumps(item, ensure_ascii=False).replace('"type":', "type:", 1) for item in site.items(1, 50))
+    items = ",\n".join(
+        json.dumps(item, ensure_ascii=False).replace('"type":', "type:", 1) for item in site.items(1, 50)
+    )
     content = f'{{total:{site.claims},display:50,url:"{site.more_url(51, query, "")}",items:[{items}]}}'
     return (
         f'<!doctype html><html lang="ko"><head><meta charset="utf-8"><title>{query} : 네이버 이미지검색</title>'
         '<script src="https://ssl.pstatic.net/sstatic/search.js"></script></head><body><div id="main_pack">'
         '<section class="sc_new sp_nimage _fe_image_tab_content_root"><div class="image_tile _fe_image_tab_grid"></div>'
-        f'</section></div><script nonce="x">var imageSearchTabData = {{shopAd:{{items:null}},content:{content}}};</script>'
+        '</section></div><script nonce="x">'
+        f"var imageSearchTabData = {{shopAd:{{items:null}},content:{content}}};</script>"
         f"<script>{_RENDERER}</script></body></html>"
     )
 
@@ -165,7 +178,9 @@ def more(site: Site, start: int, query: str, callback: str | None) -> str:
         return json.dumps({"resultCount": len(items), "results": items})
     if site.form == "json":
         url = site.more_url(start + 50, query, "https://s.search.naver.com")
-        return json.dumps({"itemCount": len(items), "total": site.claims, "url": url, "items": items}, ensure_ascii=False)
+        return json.dumps(
+            {"itemCount": len(items), "total": site.claims, "url": url, "items": items}, ensure_ascii=False
+        )
     coded = [{k: quote(v, safe="") if isinstance(v, str) else v for k, v in item.items()} for item in items]
     return f"{callback or ''}({json.dumps({'itemCount': len(items), 'items': coded})})"
 
