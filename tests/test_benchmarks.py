@@ -12,7 +12,7 @@ from benchmarks import BENCHMARKS, __main__, figure3, figure3_timing
 from benchmarks.harness import BENCH_PYTHON, Ratio, Scale, Section, peak_pss
 
 FEW = Scale(images=4, pairs=1)
-NEEDS_OTHERS = {"torchvision_v2", "figure3", "read_back", "collect"}  # they run in the environment that `make bench` makes
+NEEDS_OTHERS = {"torchvision_v2", "figure3", "read_back", "collect"}  # run in the environment that `make bench` makes
 NEEDS_LABEL_STUDIO = {"write_back", "annotators"}  # run by tests/e2e, which has one
 TOO_LONG = {"detect", "jobs"}  # trainings, a dozen processes: tests/detect and tests/jobs see to their parts
 
