@@ -1,5 +1,6 @@
 """Sources made up for tests: generators in the table of sources, pictures on a loopback host."""
 
+import json
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -59,3 +60,13 @@ def settings(tmp_path: Path) -> Settings:
 def run(what: CollectSpec, folder: Path, tmp_path: Path, **options: Any) -> CollectReport:
     """Collect with nobody watching."""
     return collect(what, folder, (settings(tmp_path), options.pop("progress", Silent())), **options)
+
+
+def images(folder: Path) -> list[str]:
+    """Return the names of a collection's image files."""
+    return sorted(path.name for path in (folder / "images").rglob("*") if path.is_file())
+
+
+def lines(folder: Path) -> list[dict[str, Any]]:
+    """Return a collection's manifest."""
+    return [json.loads(text) for text in (folder / "manifest.jsonl").read_text().splitlines()]

@@ -11,7 +11,7 @@ from PIL import Image
 
 from backend.core.errors import ImageError
 from backend.flows.collect.spec import MAX_PIXELS, MIN_SIDE, CollectSpec
-from backend.imaging.containers import Header, open_header, quiet
+from backend.imaging.containers import Header, open_header, quiet, sniff
 from backend.imaging.decode import Decoded, decode
 from backend.imaging.encode import encode
 from backend.imaging.glance import glance
@@ -83,19 +83,24 @@ def check(data: bytes, rules: Rules = Rules()) -> Checked:
         BadContent: not-an-image, truncated, damaged, too-many-pixels, too-small or unreadable.
     """
     try:
-        header = open_header(io.BytesIO(data))
+        kind = sniff(data).name
     except ImageError as error:
-        raise BadContent(_code(error, "not-an-image"), str(error)) from error
-    _check_size(header, len(data), rules)
+        raise BadContent("unreadable" if _is_image(data) else "not-an-image", str(error)) from error
     try:
+        if kind == "webp":
+            strip(kind, data)  # its reader calls a file that was cut any name but that
+        header = open_header(io.BytesIO(data))
+        _check_size(header, len(data), rules)
         decoded, looks = _seen(data, header)
-        kept, kind, changes = _clean(data, header, decoded, rules)
+        kept, kept_kind, changes = _clean(data, header, decoded, rules)
     except ImageError as error:
-        raise BadContent(_code(error, "unreadable"), str(error)) from error
+        raise BadContent(_code(error), str(error)) from error
     original = sha256(data)
     own = original if kept is data else sha256(kept)
     pixels = pixel_hash(decoded.rgb) if decoded else None
-    return Checked(kept, kind, *header.size_wh, own, original, pixels, looks.phash, looks.dhash, looks.flat, changes)
+    return Checked(
+        kept, kept_kind, *header.size_wh, own, original, pixels, looks.phash, looks.dhash, looks.flat, changes
+    )
 
 
 def _seen(data: bytes, header: Header) -> tuple[Decoded | None, Perceptual]:
@@ -111,10 +116,14 @@ def _seen(data: bytes, header: Header) -> tuple[Decoded | None, Perceptual]:
     return decoded, perceptual(decoded.rgb)
 
 
-def _code(error: ImageError, otherwise: str) -> str:
-    text = str(error)
-    code = next((code for words, code in _CODES if words in text), otherwise)
-    return "unreadable" if code == "not-an-image" and "save it as" in text else code
+def _code(error: ImageError) -> str:
+    text = str(error).lower()
+    return next((code for words, code in _CODES if words in text), "unreadable")
+
+
+def _is_image(data: bytes) -> bool:
+    """Return whether this is a picture of a kind that we do not read."""
+    return data[4:12] in {b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypmsf1"} or data.startswith(b"8BPS")
 
 
 def _check_size(header: Header, size: int, rules: Rules) -> None:
