@@ -190,6 +190,8 @@ def test_the_document_describes_every_route(client):
         ({"keywords": ["../../etc/passwd"], "sources": ["urls"]}, "labels"),
         ({"keywords": ["nothing.txt"], "sources": ["urls"]}, "labels"),
         ({"keywords": ["고양이"], "sources": ["openverse", "folder"]}, "labels"),
+        ({"keywords": ["고양이"], "sources": ["naver-web"]}, "sources"),
+        ({"keywords": ["고양이"], "sources": ["naver"]}, "sources"),
     ],
 )
 def test_what_cannot_be_collected_is_refused_before_it_is_queued(client, body, field):

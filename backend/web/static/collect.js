@@ -24,7 +24,9 @@ function sourceBox(one, index) {
   set(part.name, one.name);
   set(part.summary, one.summary);
   if (!one.ready) {
-    set(part.note, [one.detail, one.fix].filter(Boolean).join(" "));
+    part.note.hidden = false;
+    set(part.detail, one.detail);
+    set(part.fix, one.fix ?? "");
     part.note.id = `source-note-${index}`;
     part.box.setAttribute("aria-describedby", part.note.id);
   }
@@ -50,7 +52,7 @@ async function loadSources() {
     sources = found.sources;
     at("sources").replaceChildren(...sources.map(sourceBox));
     for (const box of boxes()) box.checked = !box.disabled && found.default.includes(box.value);
-    set(at("sources-note"), found.note ?? "");
+    set(at("sources-note"), "");
   } catch (error) {
     say(at("sources-note"), error, "alert alert-warning");
   }
@@ -175,6 +177,7 @@ async function watch(job) {
   set(at("what"), decodeURIComponent(job.links.collection.split("/").pop()));
   at("job").href = `/jobs?job=${job.id}`;
   at("run").disabled = true;
+  at("running").scrollIntoView({ block: "nearest" });
   try {
     const last = await follow(job.id, (now) => void seen(now).catch((error) => say(at("message"), error)));
     await seen(last);

@@ -76,7 +76,7 @@ async function list(one, from = 0) {
     const found = await api(`${base}/entries?state=rejected&reason=${encodeURIComponent(one.code)}&limit=${LISTED}&offset=${from}`);
     const rows = found.entries.map((entry) => {
       const [element, part] = copy("entry");
-      part.image.append(linked(entry.url, entry.title || entry.url));
+      part.image.append(linked(entry.url, called(entry)));
       set(part.from, `rank ${entry.rank} of ${entry.source}: ${entry.query}`);
       set(part.detail, entry.reason.detail);
       return element;
@@ -92,6 +92,19 @@ async function list(one, from = 0) {
   }
 }
 
+/** Return what a candidate is called: its title, or its file's name. */
+function called(entry) {
+  return entry.title || decoded(entry.url.split(/[?#]/u)[0].split("/").pop()) || entry.url;
+}
+
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
 function words(license) {
   if (license.spdx) return license.spdx;
   return license.raw ? `licence: ${license.raw}` : "licence unknown";
@@ -100,7 +113,7 @@ function words(license) {
 function mark(card) {
   const { entry, part } = card;
   part.button.setAttribute("aria-pressed", String(entry.accepted));
-  part.button.setAttribute("aria-label", `${entry.title || entry.query}, rank ${entry.rank} of ${entry.source}: ${entry.accepted ? "accepted" : "rejected"}`);
+  part.button.setAttribute("aria-label", `${called(entry)}, rank ${entry.rank} of ${entry.source}: ${entry.accepted ? "accepted" : "rejected"}`);
   set(part.mark, entry.accepted ? "✓" : "✕");
   card.element.classList.toggle("out", !entry.accepted);
 }
@@ -110,8 +123,8 @@ function makeCard(entry, index) {
   const card = { element, entry, part };
   part.image.src = entry.links.thumbnail;
   part.image.alt = "";
-  set(part.title, entry.title || entry.query);
-  const size = entry.width ? ` · ${entry.width} × ${entry.height}` : "";
+  set(part.title, called(entry));
+  const size = entry.width ? ` · ${entry.width}\u00a0×\u00a0${entry.height}` : "";
   set(part.from, `${entry.label ? `${entry.label} · ` : ""}${entry.source} ${entry.rank}${size}${entry.thumbnail ? " · thumbnail only" : ""}`);
   set(part.license, [words(entry.license), entry.creator?.name].filter(Boolean).join(" · "));
   part.full.href = entry.links.image;
@@ -133,7 +146,7 @@ function makeCard(entry, index) {
 function twin(one) {
   const item = document.createElement("li");
   item.className = "text-break";
-  item.append(linked(one.page_url ?? one.url, one.title || one.url), ` · ${one.source} ${one.rank} · ${one.reason.detail || one.reason.text}`);
+  item.append(linked(one.page_url ?? one.url, called(one)), ` · ${one.source} ${one.rank} · ${one.reason.detail || one.reason.text}`);
   return item;
 }
 
