@@ -49,16 +49,16 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._file = path.open("ab")
+        self._file = path.open("ab", buffering=0)  # what a full disk refused must not be tried again later
         self._end = _cut_torn_line(path)
-        self._file.seek(self._end)
 
     def write(self, line: Json) -> None:
         """Append one line."""
         data = json.dumps(line, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
         try:
-            self._file.write(data)
-            self._file.flush()
+            rest = memoryview(data)
+            while rest:
+                rest = rest[self._file.write(rest) :]
         except OSError:
             os.truncate(self._path, self._end)  # half a line must not stay in front of the next one
             raise
