@@ -30,7 +30,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 def host() -> Iterator[ImageHost]:
     pictures = {f"/{number}.jpg": Reply(jpeg(number)) for number in range(GOOD)}
     more = {"/copy.jpg": Reply(jpeg(0)), "/page.jpg": Reply(b"<html>no picture</html>")}
-    with ImageHost(pictures | more) as serving:
+    with ImageHost({**pictures, **more}) as serving:
         yield serving
 
 
