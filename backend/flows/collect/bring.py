@@ -4,15 +4,14 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Self
-from urllib.parse import unquote, urlsplit
 
 from backend.flows.collect.folder import Staged
 from connectors.fetching.options import FetchOptions
 from connectors.fetching.values import BadContent, Got, Lost, Request
 from connectors.sources import SOURCES
 from connectors.sources.base import Candidate
+from connectors.sources.folder import path_of
 
 _READERS = 2
 Stage = Callable[[bytes], Staged | OSError]
@@ -46,7 +45,7 @@ class Bringer:
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, candidate.url)
 
     def _read(self, url: str) -> Got[Staged | OSError] | Lost:
-        path = Path(unquote(urlsplit(url).path))
+        path = path_of(url)
         try:
             size = path.stat().st_size
             if size > self._max_bytes:

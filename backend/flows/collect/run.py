@@ -61,7 +61,7 @@ def collect(
         Cancelled: the user stopped it; the next run goes on.
     """
     settings, progress = tools
-    access = source_access(settings)
+    access = replace(source_access(settings), opt_out=spec.fetch.opt_out)
     beforehand = check_sources(spec, access)
     for note in beforehand:
         tell(note)
