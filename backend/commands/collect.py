@@ -154,6 +154,7 @@ def _labels(asked: Asked) -> tuple["LabelSpec", ...]:
 def _sources(asked: Asked, settings: "Settings", tell: Callable[[str], None]) -> tuple[str, ...]:
     """Return the sources for what was typed where none is named."""
     from backend.flows.collect.access import default_sources, source_access
+    from connectors.sources.base import Access
 
     words = asked.keywords
     if asked.lists:
@@ -163,7 +164,9 @@ def _sources(asked: Asked, settings: "Settings", tell: Callable[[str], None]) ->
     if words and all(Path(word).is_dir() for word in words):
         return ("folder",)
     found = default_sources(source_access(settings))
-    if found.note:
+    if asked.licenses:  # only sources that know licences can answer
+        found = default_sources(Access(settings.data_dir))
+    if found.note and not asked.licenses:
         tell(found.note)
     return found.names
 

@@ -8,7 +8,7 @@ from backend.core.errors import ImageError
 from backend.imaging.containers import Header, open_header, quiet, short
 from backend.imaging.integrity import JpegFeed
 
-_ENOUGH = 128  # pixels of the shorter side that perceptual hashes need
+_ENOUGH = 96  # pixels of the shorter side: with fewer the hashes begin to differ from those of the whole picture
 _SCALES = (8, 4, 2)
 
 

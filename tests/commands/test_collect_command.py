@@ -102,7 +102,7 @@ def test_what_cannot_be_meant_is_refused_before_anything_is_touched(environment,
 
 
 def test_a_dry_run_asks_nobody_and_tells_how_to_get_a_key(environment, tmp_path) -> None:
-    command = ["collect", 'it\'s "고양이" 🐈', "-n", "50000", "--license", "by,cc0", "--dry-run"]
+    command = ["collect", 'it\'s "고양이" 🐈', "-n", "50000", "--dry-run"]
     ended = labelloom(command, environment)
     assert ended.code == 0, ended.err
     assert "sources     openverse, wikimedia" in ended.out and "would keep  50,000" in ended.out

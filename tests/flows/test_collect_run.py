@@ -148,12 +148,15 @@ def test_keywords_take_turns_and_sources_follow_one_another(host, tmp_path, monk
 
 def test_licences_are_judged_before_anything_is_fetched_and_unknown_is_not_free(host, tmp_path, monkeypatch) -> None:
     both = [*offers([host.url("/0.jpg")], license=BY), *offers([host.url("/1.jpg")], license=UNKNOWN)]
-    made = Made(lambda _: both)
+    made = Made(lambda _: both, licensed=True)
     put(monkeypatch, made)
     report = run(spec(None, licenses=frozenset({"by", "cc0"})), tmp_path / "c", tmp_path)
     assert report.counts["kept"] == 1 and report.counts["rejected"] == {"licence": 1}
     assert not host.counts["/1.jpg"] and made.asked[0].licenses == {"by", "cc0"}
     assert lines(tmp_path / "c")[1]["reason"]["detail"] == "its licence is unknown"
+    put(monkeypatch, Made(lambda _: both, licensed=False))
+    with pytest.raises(UsageError, match="made knows no licences"):
+        run(spec(None, licenses=frozenset({"by"})), tmp_path / "d", tmp_path)
 
 
 def test_an_address_is_fetched_once_whatever_label_it_comes_under(host, all_of, tmp_path) -> None:

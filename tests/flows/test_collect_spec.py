@@ -1,11 +1,14 @@
 """What to collect, as it is typed, written in class lists, and stored."""
 
+from pathlib import Path
+
 import pytest
 
 from backend.core.errors import UsageError
 from backend.flows.collect.search import parse_licenses
 from backend.flows.collect.spec import CollectSpec, LabelSpec, parse_label, parse_labels
 from connectors.fetching.options import FetchOptions
+from connectors.fetching.reasons import REASONS
 
 
 @pytest.mark.parametrize(
@@ -80,3 +83,8 @@ def test_licences_by_their_short_names() -> None:
     assert parse_licenses(" BY, cc0 ,") == {"by", "cc0"} and parse_licenses(None) == frozenset()
     with pytest.raises(UsageError, match="does not know 'free'"):
         parse_licenses("by,free")
+
+
+def test_every_reason_is_in_the_guide() -> None:
+    guide = Path("docs/collect.md").read_text(encoding="utf-8")
+    assert [code for code in REASONS if f"`{code}`" not in guide] == []

@@ -77,6 +77,9 @@ def check_sources(spec: CollectSpec, access: Access) -> list[str]:
         if not ready.ok:
             msg = f"source {name} cannot be used: {ready.detail}"
             raise UsageError(msg, fix=ready.fix)
+        if spec.licenses and not SOURCES[name].licensed:
+            msg = f"source {name} knows no licences: of {', '.join(sorted(spec.licenses))} it has nothing to offer"
+            raise UsageError(msg, fix="ask other sources (openverse, wikimedia), or for any licence")
     return [note for label in spec.labels if (note := _beyond(spec, label))]
 
 
