@@ -7,10 +7,10 @@ import time
 from pathlib import Path
 
 import pytest
+from quick_cli import labelloom, start
 
 from tests.fakes.image_host import ImageHost, Reply
 from tests.fakes.pictures import jpeg
-from tests.quick_cli import labelloom, start
 
 QUICK = ["--rate", "0", "--per-host", "32", "--allow-host", "127.0.0.1", "--deadline", "5"]
 
