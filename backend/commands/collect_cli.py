@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from backend.commands import collect as work
+from backend.commands.collect_asked import Asked
 
 CODES = (
     "Exit codes: 0 done; 1 nothing was kept, or not finished; 2 arguments or settings invalid, nothing touched; "
@@ -94,4 +95,4 @@ def collect(  # noqa: PLR0913 - each is an option of its own
     target: dict[str, Any] = {"project": project, "new": new, "config": config, "review": review, "prelabel": prelabel}
     target |= {"out": out, "to_folders": to_folders}
     sources: dict[str, Any] = {"sources": source or [], "terms": accept_terms}
-    work.collect(work.Asked(**what, **rules, **fetch, **target, **sources, dry_run=dry_run), as_json=as_json)
+    work.collect(Asked(**what, **rules, **fetch, **target, **sources, dry_run=dry_run), as_json=as_json)
