@@ -26,6 +26,7 @@ def collect(asked: Asked, *, as_json: bool) -> None:
 
     def work(settings: "Settings", progress: TerminalProgress) -> Outcome:
         from backend.flows.collect.access import acknowledge
+        from backend.flows.collect.again import ask_again
         from backend.flows.collect.collection import open_collection
         from backend.flows.collect.run import collect as flow
 
@@ -37,6 +38,8 @@ def collect(asked: Asked, *, as_json: bool) -> None:
         folder = asked.out or settings.collections_dir / folder_name(spec)
         if asked.dry_run:
             return _planned(spec, folder, settings)
+        if asked.retry and (number := ask_again(folder)):
+            tell(f"asked again: {number:,} that could not be had before")
         known = _known(asked, settings, progress, tell)
         counting = _Counting(tell)
         report = flow(spec, folder, (settings, progress), known=known, tell=tell, counted=counting.hear)
@@ -114,7 +117,7 @@ def _deliver(
 
 
 def _collected(report: "CollectReport") -> Outcome:
-    from connectors.fetching.reasons import sentence
+    from connectors.fetching.reasons import passing, sentence
 
     counts = report.counts
     text = [f"collection  {report.folder}"]
@@ -125,6 +128,8 @@ def _collected(report: "CollectReport") -> Outcome:
         f"images      {counts['found']:,} found; this run fetched {counts['fetched']:,}, kept {counts['new']:,}"
     )
     text += [f"left out    {number:,} {code}: {sentence(code)}" for code, number in counts["rejected"].items()]
+    if again := sum(number for code, number in counts["rejected"].items() if passing(code)):
+        text.append(f"            {again:,} of them may be had another time: the same command with --retry")
     more = {"state": report.state, "labels": list(report.labels)}
     return Outcome(text, str(report.folder), dict(counts), [], list(report.warnings), report.exit_code, more)
 

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from backend.settings import Settings
     from connectors.fetching.options import FetchOptions
 
-COUNT = 100  # images by keyword where no -n is given: a source may have ten thousand
-
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -43,6 +41,7 @@ class Asked:
     sources: list[str]
     terms: str | None
     dry_run: bool
+    retry: bool
 
 
 def check(asked: Asked) -> None:
@@ -69,7 +68,7 @@ def describe(asked: Asked, settings: "Settings", tell: Callable[[str], None]) ->
         UsageError: there is nothing to look for, or it does not go together.
     """
     from backend.flows.collect.search import parse_licenses
-    from backend.flows.collect.spec import CollectSpec
+    from backend.flows.collect.spec import COUNT, CollectSpec
 
     labels = _labels(asked)
     sources = tuple(dict.fromkeys(asked.sources)) or _sources(asked, settings, tell)

@@ -67,6 +67,9 @@ def collect(  # noqa: PLR0913 - each is an option of its own
         str | None, typer.Option("--accept-terms", help="Acknowledge a source's terms, for good: naver-web.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done; asks nobody.")] = False,
+    retry: Annotated[
+        bool, typer.Option("--retry", help="Ask again for what could not be had because of the network or a host.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one machine-readable object on stdout.")] = False,
 ) -> None:
     """Collect images by keyword, from a page, a list or a folder; make Label Studio tasks of them.
@@ -95,4 +98,4 @@ def collect(  # noqa: PLR0913 - each is an option of its own
     target: dict[str, Any] = {"project": project, "new": new, "config": config, "review": review, "prelabel": prelabel}
     target |= {"out": out, "to_folders": to_folders}
     sources: dict[str, Any] = {"sources": source or [], "terms": accept_terms}
-    work.collect(Asked(**what, **rules, **fetch, **target, **sources, dry_run=dry_run), as_json=as_json)
+    work.collect(Asked(**what, **rules, **fetch, **target, **sources, dry_run=dry_run, retry=retry), as_json=as_json)

@@ -89,11 +89,14 @@ class CollectParams(Target):
     labels: list[LabelParams] = Field([], max_length=1000)
     keywords: list[Text] = Field([], max_length=1000, description="for images without a label")
     sources: list[SourceName] = Field([], max_length=10, description="default: those that need no key")
-    count: int | None = Field(None, ge=1, le=10_000_000, description="kept images for each label; default: all")
+    count: int | None = Field(
+        None, ge=1, le=10_000_000, description="kept images for each label; default: 100 for keywords, else all"
+    )
     licenses: list[License] = Field([], max_length=30, description="by, cc0 ...; default: any, also unknown ones")
     near: Literal["skip", "group", "keep"] = Field("skip", description="nearly equal images")
     options: OptionParams = OptionParams()
     name: CollectionName | None = Field(None, description="of the collection; default: made from what is asked for")
+    retry: bool = Field(False, description="ask again for what could not be had because of the network or a host")
     review: bool = Field(False, description="stop before the import, so that somebody can look at the images")
 
     @model_validator(mode="after")
@@ -140,7 +143,9 @@ def collection_name(params: CollectParams) -> str:
     """Return the collection's name: the one given, or one that is the same for the same request."""
     if params.name:
         return params.name
-    asked = params.model_dump(mode="json", exclude={"project", "title", "prelabel", "review", "config", "name"})
+    asked = params.model_dump(
+        mode="json", exclude={"project", "title", "prelabel", "retry", "review", "config", "name"}
+    )
     first = next((one.label or one.queries[0] for one in params.labels), "") or params.keywords[0]
     stem = safe_stem(re.sub(r"^\W+", "", unicodedata.normalize("NFC", first))[:_STEM])
     return f"{stem}-{digest(asked)[:8]}"

@@ -73,7 +73,7 @@ def spec_of(params: CollectParams, settings: Settings) -> "CollectSpec":
     Raises:
         UsageError: sources that take different things, one that cannot be used now, a path outside the data folder.
     """
-    from backend.flows.collect.spec import CollectSpec, LabelSpec
+    from backend.flows.collect.spec import COUNT, CollectSpec, LabelSpec
     from connectors.fetching.options import FetchOptions
 
     sources = tuple(dict.fromkeys(params.sources)) or default_sources(source_access(settings)).names
@@ -96,7 +96,7 @@ def spec_of(params: CollectParams, settings: Settings) -> "CollectSpec":
     return CollectSpec(
         labels,
         sources,
-        count=params.count,
+        count=COUNT if params.count is None and takes == {"keyword"} else params.count,
         licenses=frozenset(params.licenses),
         near=params.near,
         min_side=options.min_side,
@@ -128,11 +128,14 @@ class _Counting:
 
 
 def _collect(params: CollectParams, tools: Tools) -> Json:
+    from backend.flows.collect.again import ask_again
     from backend.flows.collect.collection import open_collection
     from backend.flows.collect.run import collect
 
     spec = spec_of(params, tools.settings)
     folder = tools.settings.collections_dir / collection_name(params)
+    if params.retry and (number := ask_again(folder)):
+        tools.tell(f"asked again: {number:,} that could not be had before")
     counting = _Counting(tools.tell)
     work, known = (tools.settings, tools.progress), _known(params, tools)
     report = collect(spec, folder, work, known=known, tell=tools.tell, counted=counting.hear)

@@ -28,6 +28,15 @@ REASONS: dict[str, str] = {
     "rejected-before": "It was rejected by hand before.",
 }
 
+_PASSING = frozenset(
+    ("dns", "connection", "timeout", "too-slow", "cut", "host-refuses", "http-408", "http-425", "http-429")
+)
+
+
+def passing(code: str) -> bool:
+    """Return whether the same address may well be had another time: the network or its host had a bad moment."""
+    return code in _PASSING or code.startswith("http-5")
+
 
 def sentence(code: str) -> str:
     """Return a reason in plain words; `http-<status>` codes have no line of their own.

@@ -62,7 +62,7 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 
 def animated(frames: int) -> bytes:
     """Return a GIF of many frames."""
-    pictures = [Image.new("P", (32, 32), number % 256) for number in range(frames)]
+    pictures = [Image.new("RGB", (32, 32), (number % 256, number // 256, 99)) for number in range(frames)]  # all differ
     return encoded(pictures[0], "GIF", save_all=True, append_images=pictures[1:], duration=10)
 
 

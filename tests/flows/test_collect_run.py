@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from backend.core.errors import Cancelled, UsageError
+from backend.flows.collect.again import ask_again
 from backend.flows.collect.collection import list_collections, open_collection
 from backend.flows.collect.folders import to_folders
 from backend.flows.collect.spec import LabelSpec
@@ -243,3 +244,18 @@ def test_collections_of_the_data_folder_are_listed_newest_first(host, all_of, tm
     (config.collections_dir / "other").mkdir()
     (config.collections_dir / "other" / "collection.json").write_text("{}")
     assert [one.name for one in list_collections(config)] == ["하나", "둘"]
+
+
+def test_what_failed_for_a_passing_reason_is_asked_for_again_only_when_wanted(host, all_of, tmp_path) -> None:
+    folder = tmp_path / "c"
+    host.replies |= {"/1.jpg": Reply(status=404), "/2.jpg": Reply(status=503), "/3.jpg": Reply(jpeg(3)[:-400])}
+    assert run(spec(), folder, tmp_path).counts["rejected"] == {"http-404": 1, "http-503": 1, "truncated": 1}
+    for path in ("/1.jpg", "/2.jpg", "/3.jpg"):
+        host.replies[path] = Reply(jpeg(int(path[1])))
+    assert run(spec(), folder, tmp_path).counts["new"] == 0
+
+    assert ask_again(folder) == 1
+    report = run(spec(), folder, tmp_path)
+    assert report.counts["new"] == 1 and report.counts["rejected"] == {"http-404": 1, "truncated": 1}
+    assert (report.counts["kept"], report.counts["found"], len(lines(folder))) == (38, 40, 40)
+    assert ask_again(folder) == 0 and ask_again(tmp_path / "none") == 0

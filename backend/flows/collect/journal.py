@@ -40,6 +40,11 @@ def url_key(url: str, label: str | None = None) -> bytes:
     return blake2b(f"{label or ''}\n{url}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
+def encoded(line: Json) -> bytes:
+    """Return a line as it stands in the manifest."""
+    return json.dumps(line, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+
+
 class Journal:
     """Appends to a manifest; every line is in the system's hands when `write` returns.
 
@@ -54,7 +59,7 @@ class Journal:
 
     def write(self, line: Json) -> None:
         """Append one line."""
-        data = json.dumps(line, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+        data = encoded(line)
         try:
             rest = memoryview(data)
             while rest:

@@ -147,8 +147,6 @@ class _Run:
                 others = [old for old in self.document["labels"] if old["label"] != label.label]
                 self.document |= {"labels": [*others, entry], "counts": self._counts()}
                 save(self.folder, self.document)
-                for note in entry["notes"]:
-                    self.watchers[1](note)
 
     def beat(self, label: LabelSpec) -> None:
         """Tell where we are.

@@ -13,6 +13,7 @@ from connectors.fetching.options import FetchOptions
 Json = dict[str, Any]
 Near = Literal["skip", "group", "keep"]
 
+COUNT = 100  # images by keyword where no number is given: a source may have ten thousand
 MAX_PIXELS = 64_000_000
 MIN_SIDE = 32  # pixels: smaller ones are icons and tracking pixels
 LONGEST = 1000  # characters of a keyword or address
