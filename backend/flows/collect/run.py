@@ -67,7 +67,7 @@ def collect(
         tell(note)
     with writing(folder):
         run = _Run(spec, folder, access, begun(folder, spec), Judge(spec, folder))
-        run.watchers = (progress, tell, counted)
+        run.watchers = (progress, counted)
         options = replace(
             spec.fetch,
             contact=access.contact,
@@ -84,7 +84,7 @@ class _Run:
     access: Access
     document: Json
     judge: Judge
-    watchers: tuple[Progress, Callable[[str], None], Callable[[Json], None]] = field(init=False)
+    watchers: tuple[Progress, Callable[[Json], None]] = field(init=False)
     found: int = 0
     fetched: int = 0
     new: int = 0
@@ -154,7 +154,7 @@ class _Run:
         Raises:
             Cancelled: the user wants to stop.
         """
-        self.watchers[2](self._counts())
+        self.watchers[1](self._counts())
         name = label.label or label.queries[0]
         self.watchers[0].update(f"collecting {name[:40]}", self.judge.kept[label.label], self.spec.count)
 
