@@ -23,9 +23,9 @@ Json = dict[str, Any]
 _IN_MEMORY = 1 << 20
 _FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n")  # what a spreadsheet would calculate
 _STYLE = (
-    "body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:72rem;padding:0 1rem;color:#1b1b1b}"
+    "body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:80rem;padding:0 1rem;color:#1b1b1b}"
     "table{border-collapse:collapse;width:100%}th,td{border-bottom:1px solid #ddd;padding:.4rem;text-align:left;"
-    "vertical-align:top;overflow-wrap:anywhere}.unknown{color:#a40000;font-weight:600}"
+    "vertical-align:top;overflow-wrap:anywhere;min-width:6.5rem}.unknown{color:#a40000;font-weight:600}"
 )
 
 
