@@ -31,9 +31,11 @@ def collect(asked: Asked, *, as_json: bool) -> None:
         from backend.flows.collect.run import collect as flow
 
         check(asked)
-        if asked.terms:
-            acknowledge(asked.terms, WHO, settings)
         tell = _tell(progress)
+        if asked.terms and not asked.dry_run:
+            acknowledge(asked.terms, WHO, settings)
+            if not (asked.keywords or asked.label or asked.labels or asked.lists):
+                return Outcome([f"{asked.terms}: acknowledged"])
         spec = describe(asked, settings, tell)
         folder = asked.out or settings.collections_dir / folder_name(spec)
         if asked.dry_run:

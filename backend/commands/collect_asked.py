@@ -1,5 +1,6 @@
 """What was typed after `labelloom collect`, and the description of a collection that it means."""
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,10 @@ if TYPE_CHECKING:
     from backend.flows.collect.spec import CollectSpec, LabelSpec
     from backend.settings import Settings
     from connectors.fetching.options import FetchOptions
+
+
+CONFIGS = ("bbox", "polygon", "choices")
+_PLACE = re.compile(r"[.~]{0,2}/|[a-z][a-z+]*:/|.*/$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,15 @@ def check(asked: Asked) -> None:
     if asked.prelabel and asked.project is None and asked.new is None:
         msg = "--prelabel needs --project or --new"
         raise UsageError(msg)
+    if asked.config not in CONFIGS:
+        msg = f"--config is {', '.join(CONFIGS)}, got {shown(asked.config)}"
+        raise UsageError(msg, fix="leave it out for boxes")
+    if asked.lists and asked.keywords:
+        msg = f"keyword {shown(asked.keywords[0])} and --list do not go together"
+        raise UsageError(msg, fix="make a collection of each")
+    if absent := next((path for path in asked.lists if not path.is_file()), None):
+        msg = f"there is no list {absent}"
+        raise UsageError(msg, fix="give a file of addresses: text, CSV, TSV or JSONL")
     if asked.opt_out not in {"refuse", "record"}:
         msg = f"--opt-out is refuse or record, got {shown(asked.opt_out)}"
         raise UsageError(msg)
@@ -128,12 +142,25 @@ def _sources(asked: Asked, settings: "Settings", tell: Callable[[str], None]) ->
         return ("webpage",)
     if words and all(Path(word).is_dir() for word in words):
         return ("folder",)
+    _check_words(words)
     found = default_sources(source_access(settings))
     if asked.licenses:  # only sources that know licences can answer
         found = default_sources(Access(settings.data_dir))
     if found.note and not asked.licenses:
         tell(found.note)
     return found.names
+
+
+def _check_words(words: Iterable[str]) -> None:
+    """Refuse what was hardly meant as a keyword: a search service would be told of it.
+
+    Raises:
+        UsageError: it looks like a path or an address.
+    """
+    for word in words:
+        if _PLACE.match(word) or Path(word).exists():
+            msg = f"{shown(word)} looks like a file, a folder or an address, but is no folder that is there and no page"
+            raise UsageError(msg, fix="correct it; give pages, folders and keywords apart; or name a --source")
 
 
 def _taken(sources: Iterable[str]) -> str:

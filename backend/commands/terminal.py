@@ -6,6 +6,7 @@ touched; 3 finished, but some items were skipped; 130 interrupted, resumable.
 
 import json
 import logging
+import re
 import signal
 import sys
 import time
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from backend.settings import Settings
 
 SHOWN = 10  # skipped items listed on the terminal; --json and the dataset list all
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")  # escapes; what turns text round
 
 stdout = Console(soft_wrap=True)
 stderr = Console(stderr=True, soft_wrap=True)
@@ -82,7 +85,7 @@ def run(command: str, work: Work, *, as_json: bool = False) -> None:
 def _failed(command: str, error: Exception, code: int, fix: str | None, log: Path | None) -> Outcome:
     message = str(error) if isinstance(error, LabelLoomError) else f"{type(error).__name__}: {error}"
     logging.getLogger("labelloom").error("%s: %s", command, message)
-    stderr.print(f"error: {message}", style="bold red", markup=False, highlight=False)
+    stderr.print(plain(f"error: {message}"), style="bold red", markup=False, highlight=False)
     if fix:
         stderr.print(f"  fix: {fix}", markup=False, highlight=False)
     if log:
@@ -105,13 +108,18 @@ def _show(command: str, outcome: Outcome, seconds: float, *, as_json: bool) -> N
         sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
         return
     for warning in outcome.warnings:
-        stderr.print(f"warning: {warning}", style="yellow", markup=False, highlight=False)
+        stderr.print(plain(f"warning: {warning}"), style="yellow", markup=False, highlight=False)
     for item, reason in outcome.skipped[:SHOWN]:
-        stderr.print(f"skipped: {item}: {reason}", style="yellow", markup=False, highlight=False)
+        stderr.print(plain(f"skipped: {item}: {reason}"), style="yellow", markup=False, highlight=False)
     if len(outcome.skipped) > SHOWN:
         stderr.print(f"... and {len(outcome.skipped) - SHOWN} more skipped", style="yellow")
     for line in outcome.text:
-        stdout.print(line, markup=False, highlight=False)
+        stdout.print(plain(line), markup=False, highlight=False)
+
+
+def plain(text: str) -> str:
+    """Return a line without what a terminal would obey: names and titles come from strangers."""
+    return _CONTROL.sub("?", text)
 
 
 def _log_to_file(folder: Path) -> Path | None:

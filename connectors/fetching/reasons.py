@@ -5,7 +5,7 @@ REASONS: dict[str, str] = {
     "dns": "The host's name is not known.",
     "connection": "The host could not be reached.",
     "tls": "The host's certificate is not valid.",
-    "private-address": "The address leads into a private network.",
+    "private-address": "The address leads into a private network; --allow-host lets one host pass.",
     "timeout": "It did not arrive within the time allowed.",
     "too-slow": "It came so slowly that it was given up.",
     "too-large": "It is larger than allowed.",
@@ -29,7 +29,18 @@ REASONS: dict[str, str] = {
 }
 
 _PASSING = frozenset(
-    ("dns", "connection", "timeout", "too-slow", "cut", "host-refuses", "http-408", "http-425", "http-429")
+    (
+        "private-address",
+        "dns",
+        "connection",
+        "timeout",
+        "too-slow",
+        "cut",
+        "host-refuses",
+        "http-408",
+        "http-425",
+        "http-429",
+    )
 )
 
 

@@ -109,7 +109,8 @@ class ImageHost:
         left = asyncio.all_tasks(self._loop)  # answers that nobody waits for
         for task in left:
             task.cancel()
-        self._loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        if left:
+            self._loop.run_until_complete(asyncio.wait(left))
         self._loop.close()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:

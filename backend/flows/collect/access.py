@@ -71,6 +71,8 @@ def acknowledge(source: str, who: str, settings: Settings) -> None:
     if source not in TERMS:
         msg = f"source {shown(source)} needs no acknowledgement"
         raise UsageError(msg, fix=f"these do: {', '.join(TERMS)}")
+    if source in accepted(settings):
+        return
     line = {
         "source": source,
         "who": who,

@@ -1,6 +1,7 @@
-"""Ask again for what could not be had when the network or a host had a bad moment."""
+"""Take lines out of a manifest, so that what they speak of is asked for again."""
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +23,21 @@ def ask_again(folder: Path) -> int:
     """
     if not (folder / DOCUMENT).exists():
         return 0
-    manifest = folder / MANIFEST
     with writing(folder):
-        gone = Counter(line["label"] for line in read_manifest(manifest) if _may_have_passed(line))
-        if gone:
-            document = open_collection(folder).document
-            document["labels"] = [entry for entry in document["labels"] if not gone[entry["label"]]]
-            save(folder, document)  # first: labels that are searched again for nothing do no harm
-            write_atomic(manifest, (encoded(line) for line in read_manifest(manifest) if not _may_have_passed(line)))
+        return _forget(folder, lambda line: line["state"] == "rejected" and passing(line["reason"]["code"]))
+
+
+def forget_missing(folder: Path) -> int:
+    """Forget kept images whose file is gone, so that they are fetched again; return how many. Under `writing` only."""
+    return _forget(folder, lambda line: line["state"] == "kept" and not (folder / line["file"]).is_file())
+
+
+def _forget(folder: Path, which: Callable[[Json], bool]) -> int:
+    manifest = folder / MANIFEST
+    gone = Counter(line["label"] for line in read_manifest(manifest) if which(line))
+    if gone:
+        document = open_collection(folder).document
+        document["labels"] = [entry for entry in document["labels"] if not gone[entry["label"]]]
+        save(folder, document)  # first: labels that are searched again for nothing do no harm
+        write_atomic(manifest, (encoded(line) for line in read_manifest(manifest) if not which(line)))
     return gone.total()
-
-
-def _may_have_passed(line: Json) -> bool:
-    return line["state"] == "rejected" and passing(line["reason"]["code"])

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from backend.core.errors import Held, LabelLoomError, UsageError
+from backend.core.errors import Held, LabelLoomError, UsageError, shown
 from backend.flows.collect.check import Checked, Rules, check
 from backend.flows.collect.collection import DOCUMENT, SCHEMA, open_collection
 from backend.flows.collect.spec import CollectSpec
@@ -88,6 +88,12 @@ def begun(folder: Path, spec: CollectSpec) -> Json:
         name = different[0]
         msg = f"{folder} was collected with {name} = {old[name]}, now it is {new[name]}"
         raise UsageError(msg, fix="use the same, or another folder")
+    now_asked = {label.label: label.queries for label in spec.labels}
+    for label in before.spec.labels:
+        if now_asked.get(label.label) != label.queries:
+            whose = f" for {shown(label.label)}" if label.label else ""
+            msg = f"{folder} was collected with {shown(', '.join(label.queries))}{whose}; that is not asked for now"
+            raise UsageError(msg, fix="use another folder; in this one more labels and a larger -n may be asked for")
     return before.document
 
 

@@ -13,9 +13,10 @@ from typing import Any
 
 from backend.core.progress import Progress
 from backend.flows.collect.access import source_access
+from backend.flows.collect.again import forget_missing
 from backend.flows.collect.bring import Bringer
 from backend.flows.collect.check import Rules
-from backend.flows.collect.collection import Collection
+from backend.flows.collect.collection import DOCUMENT, Collection
 from backend.flows.collect.feed import Feed
 from backend.flows.collect.fingerprints import Fingerprint
 from backend.flows.collect.folder import Store, begun, save, writing
@@ -27,6 +28,7 @@ from backend.flows.collect.spec import CollectSpec, LabelSpec
 from backend.settings import Settings
 from connectors.fetching.options import FetchOptions
 from connectors.fetching.values import Got, Lost
+from connectors.sources import SOURCES
 from connectors.sources.base import Access, Candidate
 from connectors.sources.licenses import allowed
 
@@ -61,20 +63,17 @@ def collect(
         Cancelled: the user stopped it; the next run goes on.
     """
     settings, progress = tools
-    access = replace(source_access(settings), opt_out=spec.fetch.opt_out)
-    beforehand = check_sources(spec, access)
-    for note in beforehand:
-        tell(note)
+    hosts = spec.fetch.allow_hosts | frozenset(settings.allow_hosts)
+    access = replace(source_access(settings), opt_out=spec.fetch.opt_out, allow_hosts=hosts)
+    options = replace(spec.fetch, contact=access.contact, robots_dir=settings.cache_dir / "robots", allow_hosts=hosts)
+    if not (folder / DOCUMENT).exists():
+        check_sources(spec, access)  # before anything is written
     with writing(folder):
+        if missing := forget_missing(folder):
+            tell(f"{missing:,} images are gone from {folder}: they are fetched again")
         run = _Run(spec, folder, access, begun(folder, spec), Judge(spec, folder))
-        run.watchers = (progress, counted)
-        options = replace(
-            spec.fetch,
-            contact=access.contact,
-            robots_dir=settings.cache_dir / "robots",
-            allow_hosts=spec.fetch.allow_hosts | frozenset(settings.allow_hosts),
-        )
-        return run.whole(options, beforehand, known)
+        run.watchers = (progress, tell, counted)
+        return run.whole(options, known)
 
 
 @dataclass(slots=True)
@@ -84,17 +83,20 @@ class _Run:
     access: Access
     document: Json
     judge: Judge
-    watchers: tuple[Progress, Callable[[Json], None]] = field(init=False)
+    watchers: tuple[Progress, Callable[[str], None], Callable[[Json], None]] = field(init=False)
     found: int = 0
     fetched: int = 0
     new: int = 0
 
-    def whole(self, options: FetchOptions, beforehand: list[str], known: Iterable[Fingerprint]) -> CollectReport:
+    def whole(self, options: FetchOptions, known: Iterable[Fingerprint]) -> CollectReport:
         self.document |= {"spec": self.spec.to_json(), "state": "collecting"}
         before = Collection(self.folder, self.document)
         self.judge.remember(before)
         self.found = self.judge.rejected.total() + len(self.judge.shas)
         todo = [label for label in self.spec.labels if not self._finished(label)]
+        beforehand = check_sources(self.spec, self.access) if todo else []
+        for note in beforehand:
+            self.watchers[1](note)
         if todo:
             self.judge.know(known)
             self._work(todo, options)
@@ -130,6 +132,10 @@ class _Run:
             "rejected": dict(self.judge.rejected.most_common()),
         }
 
+    @property
+    def _local(self) -> bool:
+        return all(SOURCES[name].takes in {"list", "folder"} for name in self.spec.sources)
+
     def _finished(self, label: LabelSpec) -> bool:
         """Return whether nothing is left to do: enough is kept (what was rejected by hand is not), or all was seen."""
         kept = self.judge.kept[label.label]
@@ -137,7 +143,7 @@ class _Run:
         if before is None or before["queries"] != list(label.queries):
             return False
         if before["state"] == "exhausted":
-            return True
+            return not self._local  # a list or a folder may have grown, and looking costs nothing
         return before["state"] == "full" and self.spec.count is not None and kept >= self.spec.count
 
     async def _labels(self, todo: list[LabelSpec], options: FetchOptions, tools: tuple[Store, Journal]) -> None:
@@ -154,7 +160,7 @@ class _Run:
         Raises:
             Cancelled: the user wants to stop.
         """
-        self.watchers[1](self._counts())
+        self.watchers[2](self._counts())
         name = label.label or label.queries[0]
         self.watchers[0].update(f"collecting {name[:40]}", self.judge.kept[label.label], self.spec.count)
 
@@ -201,7 +207,6 @@ class _Label:
             known = self.run.judge.before(candidate, self.label.label)
             if known is True:
                 continue
-            self.run.found += 1
             lost = known or self._unwanted(candidate)
             self.under_way[candidate.url] = self.under_way.get(candidate.url, 0) + 1
             self.pending.append((candidate, lost or asyncio.ensure_future(self.bringer.fetch(candidate))))
@@ -222,6 +227,7 @@ class _Label:
             if isinstance(waiting, asyncio.Task) and not waiting.done():
                 break
             outcome = waiting if isinstance(waiting, Lost) else waiting.result()
+            self.run.found += 1
             self.run.fetched += isinstance(outcome, Got)
             self.run.new += self.run.judge.decide(candidate, self.label.label, outcome, self.tools)
             self.pending.popleft()

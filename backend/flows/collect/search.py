@@ -1,8 +1,9 @@
 """Candidates of a label in order: its sources one after the other, its keywords in turns."""
 
 import logging
+import re
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from backend.core.errors import UsageError, shown
 from backend.flows.collect.spec import CollectSpec, LabelSpec
@@ -11,6 +12,7 @@ from connectors.sources import SOURCES
 from connectors.sources.base import Access, Candidate, Query, Source, SourceFault
 from connectors.sources.licenses import SHORT
 
+_USER = re.compile(r"^([a-z+]*:?//)[^/?#]*@", re.IGNORECASE)
 _log = logging.getLogger("labelloom.collect")
 
 
@@ -44,7 +46,7 @@ class Search:
                     turns.remove(turn)
                     continue
                 self.offered[name] = self.offered.get(name, 0) + 1
-                yield candidate
+                yield replace(candidate, url=_without_password(candidate.url))
 
     def _guarded(self, source: Source, query: Query) -> Generator[Candidate, None, None]:
         where = f"{source.name}, {shown(query.text)}"
@@ -61,6 +63,11 @@ class Search:
 
     def _failed(self, text: str) -> None:
         self.faults.append(text)
+
+
+def _without_password(url: str) -> str:
+    """Return an address that may stand in a manifest; with a user name in it, it is refused later on all the same."""
+    return _USER.sub(r"\1***@", url, count=1)
 
 
 def check_sources(spec: CollectSpec, access: Access) -> list[str]:

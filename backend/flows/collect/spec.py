@@ -136,10 +136,15 @@ def parse_labels(text: str, name: str = "labels.yaml") -> tuple[LabelSpec, ...]:
     """
     fix = f"write {name} as `cat: [cat photo, kitten]`, one label per line"
     try:
+        root = yaml.compose(text, yaml.BaseLoader)
         data = yaml.load(text, yaml.BaseLoader)  # every value a text: a label `no` or `2026-11` stays one
     except yaml.YAMLError as error:
         msg = f"{name} is not YAML: {' '.join(str(error).split())[:200]}"
         raise UsageError(msg, fix=fix) from error
+    if isinstance(root, yaml.MappingNode) and len(root.value) > len(data):
+        keys = [str(key.value) for key, _ in root.value]
+        msg = f"{name}: label {shown(next(key for key in keys if keys.count(key) > 1))} is there twice"
+        raise UsageError(msg, fix="put its keywords together in one list")
     if isinstance(data, list):
         data = {str(item): "" for item in data}
     if not isinstance(data, dict) or not data:
