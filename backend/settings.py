@@ -126,6 +126,11 @@ class Settings(BaseSettings):
         return self.cache_dir / "sources"
 
     @property
+    def lists_dir(self) -> Path:
+        """Where lists of addresses and folders of images lie that may be collected from over HTTP."""
+        return self.data_dir / "lists"
+
+    @property
     def sheets_dir(self) -> Path:
         """Where contact sheets of preview jobs lie, by job."""
         return self.data_dir / "sheets"

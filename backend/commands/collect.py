@@ -28,6 +28,7 @@ def collect(asked: Asked, *, as_json: bool) -> None:
         from backend.flows.collect.access import acknowledge
         from backend.flows.collect.again import ask_again
         from backend.flows.collect.collection import open_collection
+        from backend.flows.collect.publish import check_target
         from backend.flows.collect.run import collect as flow
 
         check(asked)
@@ -40,6 +41,7 @@ def collect(asked: Asked, *, as_json: bool) -> None:
         folder = asked.out or settings.collections_dir / folder_name(spec)
         if asked.dry_run:
             return _planned(spec, folder, settings)
+        check_target(asked.project, asked.new, (asked.config, any(one.label for one in spec.labels)), settings)
         if asked.retry and (number := ask_again(folder)):
             tell(f"asked again: {number:,} that could not be had before")
         known = _known(asked, settings, progress, tell)

@@ -154,6 +154,12 @@ def _text(value: object) -> str | None:
     return value[:_LONGEST] if isinstance(value, str) and value else None
 
 
+def unchangeable_line(number: int) -> str:
+    """Return the warning about collected images whose licence allows no derivatives, where variants are made."""
+    images = "1 collected image" if number == 1 else f"{number:,} collected images"
+    return f"{images} may not be changed (ND licence), and an augmented image is a changed one"
+
+
 def unlicensed_line(number: int) -> str:
     """Return the warning about collected images whose licence nobody named."""
     images = "1 collected image has" if number == 1 else f"{number:,} collected images have"

@@ -24,20 +24,23 @@ EVERY = 10.0  # seconds between two log lines that count
 
 
 def given_path(given: str, settings: Settings) -> Path:
-    """Return a list or folder that a client names; nothing outside the data folder is ever opened for one.
+    """Return a list or folder that a client names; nothing else is ever opened for one.
+
+    They lie in a folder of their own: beside it in the data folder lie tokens and passwords, and what cannot be read as
+    an address is shown to whoever asks.
 
     Raises:
         UsageError: it leads elsewhere, or there is nothing.
     """
-    root = settings.data_dir.resolve()
+    root = settings.lists_dir.resolve()
     try:
-        path = (settings.data_dir / given).resolve()
+        path = (root / given).resolve()
         there = path.is_relative_to(root) and path != root and path.exists()
     except (OSError, ValueError):
         there = False
     if not there:
-        msg = f"there is no {shown(given)} in the data folder"
-        raise UsageError(msg, fix="put the list or folder below the data folder first, and name it relative to that")
+        msg = f"there is no {shown(given)} in the folder `lists` of the data folder"
+        raise UsageError(msg, fix="put the list or the folder of images there first, and name it relative to that")
     return path
 
 
@@ -71,7 +74,7 @@ def spec_of(params: CollectParams, settings: Settings) -> "CollectSpec":
     """Return what the engine shall do; hosts with private addresses are the settings' business, not a client's.
 
     Raises:
-        UsageError: sources that take different things, one that cannot be used now, a path outside the data folder.
+        UsageError: sources that take different things, one that cannot be used now, a path outside the folder of lists.
     """
     from backend.flows.collect.spec import COUNT, CollectSpec, LabelSpec
     from connectors.fetching.options import FetchOptions
@@ -130,10 +133,13 @@ class _Counting:
 def _collect(params: CollectParams, tools: Tools) -> Json:
     from backend.flows.collect.again import ask_again
     from backend.flows.collect.collection import open_collection
+    from backend.flows.collect.publish import check_target
     from backend.flows.collect.run import collect
 
     spec = spec_of(params, tools.settings)
     folder = tools.settings.collections_dir / collection_name(params)
+    labelled = any(label.label for label in spec.labels)
+    check_target(params.project, params.title, (params.config, labelled), tools.settings)
     if params.retry and (number := ask_again(folder)):
         tools.tell(f"asked again: {number:,} that could not be had before")
     counting = _Counting(tools.tell)

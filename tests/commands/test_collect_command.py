@@ -89,6 +89,12 @@ def test_labels_to_folders_stop_exactly_at_n(host, environment, tmp_path) -> Non
         (["collect", "x", "--source", "naver"], "naver cannot be used"),
         (["collect", "x", "--source", "openverse", "--source", "urls"], "take different things"),
         (["collect", "x", "--license", "free"], "does not know 'free'"),
+        (["collect", "./없는 폴더"], "looks like a file, a folder or an address"),
+        (["collect", "x", "--list", "none.txt"], "do not go together"),
+        (["collect", "--list", "none.txt"], "there is no list none.txt"),
+        (["collect", "x", "--new", "가나"], "titles of 3 to 50 characters"),
+        (["collect", "x", "--new", "abc", "--config", "choices"], "needs labels"),
+        (["collect", "x", "--new", "abc", "--config", "nothing"], "--config is"),
         (["collect", "x", "--near", "maybe"], "near is skip, group or keep"),
         (["collect", "x", "--project", "1", "--new", "y"], "either --project or --new"),
         (["collect", "--labels", "none.yaml"], "cannot read none.yaml"),
@@ -125,3 +131,23 @@ def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(host, environment, tm
     ended = labelloom([*command, *QUICK], environment)
     assert ended.code == 0, ended.err
     assert manifest.read_bytes().count(b"\n") == 30
+
+
+def test_terms_are_acknowledged_on_their_own_and_never_by_a_dry_run(environment, tmp_path) -> None:
+    record = tmp_path / "자료" / "sources" / "acknowledged.jsonl"
+    assert labelloom(["collect", "고양이", "--accept-terms", "naver-web", "--dry-run"], environment).code == 0
+    assert not record.exists()
+    for _ in range(2):
+        ended = labelloom(["collect", "--accept-terms", "naver-web"], environment)
+        assert (ended.code, ended.out) == (0, "naver-web: acknowledged\n"), ended.err
+    assert len(record.read_text().splitlines()) == 1
+
+
+def test_escapes_in_a_label_do_not_reach_the_terminal(host, environment, tmp_path) -> None:
+    where = listed(tmp_path, host, ["1.jpg"])
+    labels = tmp_path / "labels.yaml"
+    labels.write_text(json.dumps({"빨강\x1b[31m": [where]}))
+    ended = labelloom(
+        ["collect", "--labels", str(labels), "-s", "urls", "-o", str(tmp_path / "c"), *QUICK], environment
+    )
+    assert ended.code == 0 and "빨강?[31m" in ended.out and "\x1b" not in ended.out + ended.err

@@ -259,3 +259,45 @@ def test_what_failed_for_a_passing_reason_is_asked_for_again_only_when_wanted(ho
     assert report.counts["new"] == 1 and report.counts["rejected"] == {"http-404": 1, "truncated": 1}
     assert (report.counts["kept"], report.counts["found"], len(lines(folder))) == (38, 40, 40)
     assert ask_again(folder) == 0 and ask_again(tmp_path / "none") == 0
+
+
+def test_a_folder_of_other_keywords_is_refused_and_more_labels_are_welcome(host, all_of, tmp_path) -> None:
+    folder = tmp_path / "c"
+    run(spec(2), folder, tmp_path)
+    with pytest.raises(UsageError, match="고양이 사진"):
+        run(spec(2, LabelSpec("고양이", ("강아지",))), folder, tmp_path)
+    assert {line["query"] for line in lines(folder)} == {"고양이 사진"}
+    more = spec(2, LabelSpec("고양이", ("고양이 사진",)), LabelSpec("개", ("개",)))
+    assert run(more, folder, tmp_path).counts["kept"] == 4
+
+
+def test_an_image_whose_file_is_gone_is_fetched_again(host, all_of, tmp_path) -> None:
+    folder = tmp_path / "c"
+    run(spec(3), folder, tmp_path)
+    before = images(folder)
+    next((folder / "images").glob("*/*.jpg")).unlink()
+    told: list[str] = []
+    report = run(spec(3), folder, tmp_path, tell=told.append)
+    assert (report.counts["kept"], report.counts["new"], images(folder)) == (3, 1, before)
+    assert any("fetched again" in text for text in told)
+
+
+def test_a_finished_collection_needs_its_source_no_more_and_a_list_may_grow(
+    host, all_of, tmp_path, monkeypatch
+) -> None:
+    run(spec(2), tmp_path / "c", tmp_path)
+    put(monkeypatch, Made(lambda text: (), ready=lambda access: Ready(False, "no key")))
+    assert run(spec(2), tmp_path / "c", tmp_path).counts["kept"] == 2
+    with pytest.raises(UsageError, match="no key"):
+        run(spec(2), tmp_path / "d", tmp_path)
+    assert not (tmp_path / "d").exists()
+
+    found = [host.url("/0.jpg")]
+    put(monkeypatch, Made(lambda text: offers(found), takes="list"))
+    assert run(spec(), tmp_path / "e", tmp_path).counts["kept"] == 1
+    found.append(host.url("/1.jpg").replace("//", "//kim:secret@"))
+    found.append(host.url("/2.jpg"))
+    assert run(spec(), tmp_path / "e", tmp_path).counts == {
+        "found": 3, "fetched": 1, "kept": 2, "new": 1, "rejected": {"bad-url": 1},
+    }  # fmt: skip
+    assert "secret" not in (tmp_path / "e" / "manifest.jsonl").read_text()

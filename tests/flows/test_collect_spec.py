@@ -44,7 +44,9 @@ def test_a_class_list_in_each_of_its_forms() -> None:
     assert parse_labels("- cat\n- dog\n") == (LabelSpec("cat", ("cat",)), LabelSpec("dog", ("dog",)))
 
 
-@pytest.mark.parametrize("text", ["", "just text", "a: {b: c}", "a: [", "a: [[b]]", "a: []", "? [x]\n: y"])
+@pytest.mark.parametrize(
+    "text", ["", "just text", "a: {b: c}", "a: [", "a: [[b]]", "a: []", "a: [b]\nc: d\na: [e]", "? [x]\n: y"]
+)
 def test_what_is_no_class_list_is_refused(text) -> None:
     with pytest.raises(UsageError):
         parse_labels(text)

@@ -30,10 +30,10 @@ def test_what_was_collected_becomes_tasks_once(
 ) -> None:
     settings = Settings(data_dir=tmp_path / "data", cache_dir=tmp_path / "cache", allow_hosts=("127.0.0.1",))
     settings.label_studio_url, settings.label_studio_api_key = ls.url, SecretStr(ls_account.token)
-    settings.data_dir.mkdir()
+    settings.lists_dir.mkdir(parents=True)
     with ImageHost({f"/{number}.jpg": Reply(jpeg(number)) for number in range(3)}) as host:
         lines = [host.url(f"/{number}.jpg") for number in range(3)]
-        (settings.data_dir / "list.txt").write_text("\n".join(lines))
+        (settings.lists_dir / "list.txt").write_text("\n".join(lines))
         order = {"labels": [{"label": "고양이", "queries": ["list.txt"]}], "sources": ["urls"], "count": 2}
         seen = _run("collect", order | {"title": "고양이 <b>", "review": True}, settings)
         assert "project" not in seen and seen["counts"]["kept"] == 2

@@ -38,8 +38,8 @@ def _listed(settings: Settings, host: ImageHost) -> None:
     names = [f"{number}.jpg" for number in range(GOOD)]
     paths = [*names[:2], "copy.jpg", "page.jpg", "gone.jpg", *names[2:]]
     lines = [host.url(f"/{path}") for path in paths] + ["http://127.0.0.2/private.jpg"]
-    settings.data_dir.mkdir(parents=True)
-    (settings.data_dir / "고양이 목록.txt").write_text("\n".join(lines), encoding="utf-8")
+    settings.lists_dir.mkdir(parents=True)
+    (settings.lists_dir / "고양이 목록.txt").write_text("\n".join(lines), encoding="utf-8")
 
 
 @pytest.mark.slow

@@ -226,3 +226,16 @@ def test_lines_without_a_picture_have_no_file(client, folder):
     write_collection(folder, [line(1, None, reason={"code": "of-tomorrow", "detail": ""})], ("x",), 1)
     assert client.get(HERE).json["reasons"] == [{"code": "of-tomorrow", "text": "of-tomorrow", "count": 1}]
     assert client.get(f"{HERE}/entries?state=rejected&label=").json["total"] == 1
+
+
+def test_no_list_leads_to_the_secrets_beside_it(client, settings):
+    secret = settings.data_dir / "label-studio" / "server.json"
+    secret.parent.mkdir(parents=True, exist_ok=True)
+    secret.write_text('{"token": "secret"}')
+    settings.lists_dir.mkdir()
+    (settings.lists_dir / "link.txt").symlink_to(secret)
+    (settings.lists_dir / "good.txt").write_text("https://example.org/a.jpg")
+    for path in ("label-studio/server.json", "../label-studio/server.json", "link.txt", str(secret), "."):
+        answer = client.post("/api/v1/collect", json={"keywords": [path], "sources": ["urls"]})
+        assert answer.status_code == 422, path
+    assert client.post("/api/v1/collect", json={"keywords": ["good.txt"], "sources": ["urls"]}).status_code == 202

@@ -9,7 +9,7 @@ import regex
 import sqlalchemy as sa
 
 from backend.core.codec import canonical
-from backend.core.credit import unlicensed_line
+from backend.core.credit import unchangeable_line, unlicensed_line
 from backend.core.errors import LabelLoomError, UsageError, shown
 from backend.core.lineage import Groups, Row, Rows, group, parent_of
 from backend.core.model import Sample, Skipped
@@ -64,6 +64,7 @@ class _Known:
     skipped: list[Skipped] = field(default_factory=list)
     notes: Counter[str] = field(default_factory=Counter)
     unlicensed: int = 0
+    unchangeable: int = 0
 
 
 def plan(request: Request, engine: sa.Engine, work: Path, progress: Progress) -> Planned:
@@ -93,6 +94,8 @@ def plan(request: Request, engine: sa.Engine, work: Path, progress: Progress) ->
     planned.notes = tuple(f"{note} ({n} times)" if n > 1 else note for note, n in known.notes.most_common())
     if known.unlicensed:
         planned.warnings = (*planned.warnings, unlicensed_line(known.unlicensed))
+    if known.unchangeable and request.recipe.steps:
+        planned.warnings = (*planned.warnings, unchangeable_line(known.unchangeable))
     if assignment.leaky:
         planned.warnings = (*planned.warnings, "this dataset is leaky: images that belong together have several splits")
     document = {**asdict(replace(planned, images=Counter())), "images": planned.images}
@@ -122,6 +125,7 @@ def _read(request: Request, engine: sa.Engine, work: Path) -> _Known:
             known.notes.update(sample.notes)
             credit = sample.origin.credit
             known.unlicensed += credit is not None and not credit.license.known
+            known.unchangeable += credit is not None and credit.license.no_derivatives
     by = request.recipe.split.group_by if request.recipe.split else None
     if by and len(known.rows) and (known.rows.keys < 0).all():
         msg = f"group_by: no image has {shown(by)}"

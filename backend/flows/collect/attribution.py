@@ -135,6 +135,12 @@ def sentence(credit: Credit) -> str:
     return f"{title}{by}, {terms}"
 
 
+def _changed(owed: Owed, credit: Credit) -> str:
+    """Return what was done to an image; most licences want it said."""
+    made = [f"augmented: {owed.images - 1:,} changed copies"] if owed.images > 1 else []
+    return "; ".join((*credit.changes, *made))
+
+
 _COLUMNS: dict[str, Callable[[Owed, Credit], object]] = {
     "file": lambda owed, _: owed.file,
     "images": lambda owed, _: owed.images,
@@ -146,7 +152,7 @@ _COLUMNS: dict[str, Callable[[Owed, Credit], object]] = {
     "license_url": lambda _, c: c.license.url,
     "license_confidence": lambda _, c: c.license.confidence,
     "attribution": lambda _, c: sentence(c),
-    "changes": lambda _, c: "; ".join(c.changes),
+    "changes": lambda owed, c: _changed(owed, c),
     "source": lambda _, c: c.source,
     "query": lambda _, c: c.query,
     "page_url": lambda _, c: c.page_url,
@@ -191,7 +197,7 @@ def _html_row(owed: Owed, credit: Credit) -> str:
         licence,
         _link(credit.page_url or credit.url, credit.page_url or credit.url or ""),
         html.escape(sentence(credit)),
-        html.escape("; ".join(credit.changes)),
+        html.escape(_changed(owed, credit)),
     )
     return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>\n"
 

@@ -1,6 +1,7 @@
 """A collection becomes Label Studio tasks: what was accepted, with its label and where each image came from."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from functools import partial
 from importlib import resources
 from pathlib import Path
@@ -14,6 +15,7 @@ from backend.core.names import safe_stem
 from backend.core.progress import Progress
 from backend.flows.collect.collection import Collection
 from backend.flows.collect.known import LOOKS, known_of_project
+from backend.flows.derived_project import TITLE
 from backend.flows.image_stores import Item, check_storage, open_store
 from backend.flows.import_tasks import KEY, ImportReport, marked_project, shown_suffix
 from backend.flows.label_studio_connection import connect, find_project, translated
@@ -82,6 +84,29 @@ def import_collection(  # noqa: PLR0913 - each is an option of its own
     if prelabel:
         _prelabel(target.id, tools, report, tell)
     return report
+
+
+def check_target(project: int | None, title: str | None, how: tuple[str, bool], settings: Settings) -> None:
+    """Make sure that images can become tasks there, before any is fetched.
+
+    how: the new project's config, and whether there are labels.
+
+    Raises:
+        UsageError: the title is of no use, or choices are wanted and there is nothing to choose from.
+        LabelLoomError: there is no such project, or no Label Studio.
+    """
+    config, labelled = how
+    if title is not None and not 3 <= len(title) <= TITLE:
+        msg = f"Label Studio takes titles of 3 to {TITLE} characters, {title!r} has {len(title)}"
+        raise UsageError(msg, fix="give another title")
+    if title is not None and config == "choices" and not labelled:
+        msg = "a project of choices needs labels, and none are given"
+        raise UsageError(msg, fix="give --label, or --labels, or leave --config out")
+    if project is not None:
+        with translated():
+            client = connect(settings)
+            with closing(client.http):
+                find_project(client, project)
 
 
 def config_for(kind: str, labels: tuple[str, ...]) -> str:

@@ -5,8 +5,8 @@ const at = (id) => document.getElementById(id);
 const ASKED = {
   keyword: "Keywords, one a line",
   address: "Addresses of web pages, one a line",
-  list: "Lists of image addresses in the data folder, one a line",
-  folder: "Folders in the data folder, one a line",
+  list: "Files of image addresses in the data folder's folder lists, one a line",
+  folder: "Folders of images in the data folder's folder lists, one a line",
 };
 let sources = [];
 let current = null; // the job that is shown
@@ -191,13 +191,16 @@ async function watch(job) {
 async function run(event) {
   event.preventDefault();
   say(at("message"), "");
+  at("run").disabled = true; // the second click of a double click asks for nothing
   try {
     const job = await api("/collect", { method: "POST", body: order() });
     history.replaceState(null, "", `/collect?job=${job.id}`);
     await watch(job);
   } catch (error) {
     say(at("message"), error);
+    at("message").scrollIntoView({ block: "nearest" });
   }
+  at("run").disabled = false;
 }
 
 async function act(verb) {
