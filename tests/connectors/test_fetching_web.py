@@ -1,6 +1,7 @@
 """Fetching from a host with every trouble there is: what comes, what is lost and why, and how politely it was asked."""
 
 import asyncio
+import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -10,9 +11,11 @@ from pathlib import Path
 
 import pytest
 from fakes.image_host import ImageHost, Reply, moved, zipped
+from yarl import URL
 
 from connectors.errors import FetchError
-from connectors.fetching import BadContent, FetchOptions, Got, Lost, Request, sentence
+from connectors.fetching import BadContent, FetchOptions, Got, Lost, Request, client, sentence
+from connectors.fetching.failure import Failure
 from connectors.fetching.fetch import Fetcher
 from connectors.fetching.sync import get
 
@@ -270,3 +273,33 @@ def test_a_page_comes_in_one_call(host: ImageHost) -> None:
     with pytest.raises(FetchError, match="404") as caught:
         get(host.url("/absent"), OPEN)
     assert caught.value.status == 404 and caught.value.fix
+
+
+def test_a_public_name_that_leads_home_is_refused_when_it_is_connected(
+    host: ImageHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = int(host.url("/").split(":")[2].rstrip("/"))
+    looked_up: list[str] = []
+
+    def rebound(name: str, *_: object, **__: object) -> list[object]:
+        looked_up.append(name)  # whoever checks first and connects later gets two different answers
+        address = "127.0.0.1" if len(looked_up) % 2 else "8.8.8.8"
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", rebound)
+    found = one(f"http://images.example:{port}/a.jpg", FetchOptions(ports=frozenset({port}), robots=False, retries=0))
+    assert code(found) == "private-address"
+    assert looked_up == ["images.example"] and not host.asked
+
+
+def test_what_began_encrypted_does_not_go_on_in_the_clear() -> None:
+    bounds = frozenset({80, 443}), frozenset[str]()
+    with pytest.raises(Failure) as caught:
+        client._next(URL("https://a.example/x.jpg"), "http://a.example/x.jpg", bounds)
+    assert caught.value.code == "redirects"
+    assert client._next(URL("http://a.example/x.jpg"), "https://a.example/x.jpg", bounds).scheme == "https"
+
+
+def test_a_host_that_drips_is_given_up_before_its_time_is_over(host: ImageHost) -> None:
+    host.replies["/drip.jpg"] = Reply(b"x" * 600, trouble="drip", seconds=60)
+    assert code(one(host.url("/drip.jpg"), replace(OPEN, deadline=60))) == "too-slow"
