@@ -252,7 +252,7 @@ def test_ctrl_c_leaves_a_resumable_state(photos, tmp_path):
     command = [LABELLOOM, "augment", photos, "-r", recipe, "-o", tmp_path / "o", "-w", "1"]
     process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
-    while not list((tmp_path / "o").rglob("*_v01.jpg")) and time.monotonic() < deadline:
+    while not list((tmp_path / "o" / "r.partial").glob("yolo/*/*/*_v01.jpg")) and time.monotonic() < deadline:
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)

@@ -4,6 +4,7 @@ import json
 import logging
 import re
 from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
 
 import pytest
 import sqlalchemy as sa
@@ -44,7 +45,7 @@ def test_every_route_but_health_and_login_needs_a_caller(app, anyone):
             assert answer.mimetype == "application/problem+json" and answer.json.keys() >= PROBLEM
             assert "Bearer" in answer.headers["WWW-Authenticate"]
         else:
-            back = f"?next=%2F{path[1:]}" if method == "GET" and path != "/" else ""
+            back = f"?next={quote(path, safe='')}" if method == "GET" and path != "/" else ""
             assert (answer.status_code, answer.location) == (303, f"/login{back}"), path
         seen.add(path)
     assert len(seen) > 25

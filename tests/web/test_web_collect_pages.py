@@ -1,6 +1,7 @@
 """Collecting and looking at a collection in headless Chromium."""
 
 import json
+import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -71,6 +72,9 @@ def test_images_are_accepted_and_rejected_by_click_and_by_key(page: "Page", serv
     page.keyboard.press("Space")
     expect(page.locator("#import")).to_have_text("Import 10 images")
     shot(page, "collection")
+    end = time.monotonic() + 20
+    while len(find_collection(settings, NAME).rejected()) < 4 and time.monotonic() < end:
+        page.wait_for_timeout(50)  # what is shown is stored a moment later
     page.reload()
     expect(page.locator("#accepted")).to_have_text("10 of 14 accepted")
     gone = find_collection(settings, NAME).rejected()
