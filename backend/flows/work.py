@@ -83,14 +83,16 @@ class Worker:
                 if self.stopping.wait(1) or not self._wanted(job):
                     return {"state": "not wanted"}
         except Cancelled as error:
-            return self._end(job, "cancelled", error=(str(error), error.fix))
+            return self._end(job, "cancelled", run, error=(str(error), error.fix))
         except LabelLoomError as error:
-            return self._end(job, "failed", error=(str(error), error.fix))
+            return self._end(job, "failed", run, error=(str(error), error.fix))
         except Exception as error:  # the job fails; the worker and its other jobs go on
             log.exception("failed", extra={"job": job})
             message = f"{type(error).__name__}: {error}"
-            return self._end(job, "failed", error=(message, "the worker's log holds the details; please report it"))
-        return self._end(job, "done", result=result)
+            return self._end(
+                job, "failed", run, error=(message, "the worker's log holds the details; please report it")
+            )
+        return self._end(job, "done", run, result=result)
 
     def _try(self, kind: str, params: Json, job: str, run: int) -> Json | None:
         """Return the result, or None while another worker, taken for dead, is still at it."""
@@ -116,9 +118,15 @@ class Worker:
         return result
 
     def _end(
-        self, job: str, state: table.State, *, result: Json | None = None, error: tuple[str, str | None] | None = None
+        self,
+        job: str,
+        state: table.State,
+        run: int,
+        *,
+        result: Json | None = None,
+        error: tuple[str, str | None] | None = None,
     ) -> Json:
-        self._keep(lambda: table.finish_job(self._engine, job, state, result=result, error=error))
+        self._keep(lambda: table.finish_job(self._engine, job, state, result=result, error=error, run=run))
         log.info("%s%s", state, f": {error[0]}" if error else "", extra={"job": job})
         return {"state": state}
 

@@ -135,13 +135,18 @@ def finish_job(
     *,
     result: Mapping[str, Any] | None = None,
     error: tuple[str, str | None] | None = None,
+    run: int | None = None,
 ) -> None:
-    """Store how a job ended; error: its message, and what to do about it."""
+    """Store how a job ended; error: its message, and what to do about it.
+
+    run: which one ended; one that was taken for dead has no say any more.
+    """
     message, fix = error or (None, None)
     text = None if result is None else json.dumps(result, ensure_ascii=False)
     values = {"state": state, "finished": datetime.now(UTC), "result": text, "error": message, "fix": fix}
     with engine.begin() as connection:
-        connection.execute(sa.update(jobs).where(jobs.c.id == job).values(**values))
+        change = sa.update(jobs).where(jobs.c.id == job)
+        connection.execute((change if run is None else change.where(jobs.c.runs == run)).values(**values))
 
 
 def move(engine: sa.Engine, job: str, *, before: Sequence[State], after: State) -> bool:
