@@ -287,9 +287,7 @@ def demo(
 
 @app.command()
 def doctor(
-    sources: Annotated[
-        bool, typer.Option("--sources", help="Which sources of images can be used, and why not.")
-    ] = False,
+    sources: Annotated[bool, typer.Option("--sources", help="Which image sources can be used, and why not.")] = False,
     as_json: Json = False,
 ) -> None:
     """Check the installation, the folders and Label Studio; name each failed check with its fix."""

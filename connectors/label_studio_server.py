@@ -28,6 +28,7 @@ START_TIMEOUT = 240.0  # seconds; a first start makes the database: 30 s on two 
 FIRST_PORT = 8080
 TELL_EVERY = 10.0  # seconds between signs of life while it starts
 LONG_WAIT = 60.0  # seconds after which they name the log
+STILL_ENDING = label_studio_guard.GRACE + 5.0  # seconds that one which no longer answers may hold the folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,12 +197,17 @@ class LabelStudioServer:
         self.stop()
 
     def _lock(self, lock: IO[str]) -> None:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            known = read_account(self.data_dir)
-            msg = f"a Label Studio is already running on {self.data_dir}" + (f" ({known.url})" if known else "")
-            raise ServerError(msg, fix="Use that one, or stop it first.") from error
+        until = time.monotonic() + STILL_ENDING
+        while True:
+            try:
+                return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                known = read_account(self.data_dir)
+                if time.monotonic() < until and not (known and is_up(known.url)):  # the one before is ending
+                    time.sleep(0.1)
+                    continue
+                msg = f"a Label Studio is already running on {self.data_dir}" + (f" ({known.url})" if known else "")
+                raise ServerError(msg, fix="Use that one, or stop it first.") from error
 
     def _environment(self, account: Account) -> dict[str, str]:
         return {

@@ -1,24 +1,19 @@
 """`labelloom collect` at work: a collection, folders or tasks of it, and the report as something to read."""
 
-import time
-from collections.abc import Callable, Iterable
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backend.commands.collect_asked import Asked, check, describe, folder_name
-from backend.commands.terminal import Outcome, TerminalProgress, run, stderr
+from backend.commands.terminal import Outcome, TerminalProgress, run
 
 if TYPE_CHECKING:
     from backend.flows.collect.collection import Collection
-    from backend.flows.collect.fingerprints import Fingerprint
     from backend.flows.collect.report import CollectReport
     from backend.flows.collect.spec import CollectSpec
     from backend.settings import Settings
 
 Json = dict[str, Any]
 WHO = "the command line"
-EVERY = 10.0  # seconds between lines that count
 
 
 def collect(asked: Asked, *, as_json: bool) -> None:
@@ -28,11 +23,13 @@ def collect(asked: Asked, *, as_json: bool) -> None:
         from backend.flows.collect.access import acknowledge
         from backend.flows.collect.again import ask_again
         from backend.flows.collect.collection import open_collection
+        from backend.flows.collect.known import known_in
         from backend.flows.collect.publish import check_target
+        from backend.flows.collect.report import Counting
         from backend.flows.collect.run import collect as flow
 
         check(asked)
-        tell = _tell(progress)
+        tell = progress.tell
         if asked.terms and not asked.dry_run:
             acknowledge(asked.terms, WHO, settings)
             if not (asked.keywords or asked.label or asked.labels or asked.lists):
@@ -42,10 +39,10 @@ def collect(asked: Asked, *, as_json: bool) -> None:
         if asked.dry_run:
             return _planned(spec, folder, settings)
         check_target(asked.project, asked.new, (asked.config, any(one.label for one in spec.labels)), settings)
-        if asked.retry and (number := ask_again(folder)):
-            tell(f"asked again: {number:,} that could not be had before")
-        known = _known(asked, settings, progress, tell)
-        counting = _Counting(tell)
+        if asked.retry:
+            ask_again(folder, tell)
+        known = known_in(asked.project, (settings, progress), tell)
+        counting = Counting(tell)
         report = flow(spec, folder, (settings, progress), known=known, tell=tell, counted=counting.hear)
         outcome = _collected(report)
         collection = open_collection(folder)
@@ -68,20 +65,6 @@ def _planned(spec: "CollectSpec", folder: Path, settings: "Settings") -> Outcome
         number = "all" if spec.count is None else f"{spec.count:,}"
         text.append(f"would keep  {number} of {label.label or 'no label'}: {', '.join(label.queries)}")
     return Outcome(text, str(folder), {"kept": 0}, warnings=notes, more={"state": "planned", "spec": spec.to_json()})
-
-
-def _known(
-    asked: Asked, settings: "Settings", progress: TerminalProgress, tell: Callable[[str], None]
-) -> "Iterable[Fingerprint]":
-    """Yield what the project has already, once somebody needs to know."""
-    from backend.flows.collect.known import known_of_project
-    from backend.flows.label_studio_connection import connect
-
-    if asked.project is None:
-        return
-    client = connect(settings)
-    with closing(client.http):
-        yield from known_of_project(client, asked.project, settings, progress, tell=tell)
 
 
 def _deliver(
@@ -107,7 +90,7 @@ def _deliver(
         tools,
         prelabel=asked.prelabel,
         config=asked.config,
-        tell=_tell(tools[1]),
+        tell=tools[1].tell,
     )
     outcome.text += [
         f"project     {report.url}",
@@ -140,28 +123,3 @@ def _collected(report: "CollectReport") -> Outcome:
 
 def _left_out(line: Json) -> tuple[str, str]:
     return line["url"], f"{line['reason']['code']}: {line['reason']['detail']}"
-
-
-def _tell(progress: TerminalProgress) -> Callable[[str], None]:
-    def tell(text: str) -> None:
-        with progress.paused():
-            stderr.print(text, markup=False, highlight=False)
-
-    return tell
-
-
-class _Counting:
-    """Says now and then how many were found, fetched and kept, and why others were not."""
-
-    def __init__(self, tell: Callable[[str], None]) -> None:
-        self._tell, self._last, self._said = tell, time.monotonic(), ""
-
-    def hear(self, counts: Json) -> None:
-        from backend.flows.collect.report import in_words
-
-        if time.monotonic() - self._last < EVERY:
-            return
-        self._last = time.monotonic()
-        if (text := in_words(counts)) != self._said:
-            self._said = text
-            self._tell(text)

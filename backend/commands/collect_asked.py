@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from backend.core.errors import UsageError, shown
 
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from connectors.fetching.options import FetchOptions
 
 
-CONFIGS = ("bbox", "polygon", "choices")
 _PLACE = re.compile(r"[.~]{0,2}/|[a-z][a-z+]*:/|.*/$", re.IGNORECASE)
 
 
@@ -55,14 +54,16 @@ def check(asked: Asked) -> None:
     Raises:
         UsageError: it does not.
     """
+    from backend.flows.collect.spec import Config
+
     if asked.project is not None and asked.new is not None:
         msg = "give either --project or --new"
         raise UsageError(msg)
     if asked.prelabel and asked.project is None and asked.new is None:
         msg = "--prelabel needs --project or --new"
         raise UsageError(msg)
-    if asked.config not in CONFIGS:
-        msg = f"--config is {', '.join(CONFIGS)}, got {shown(asked.config)}"
+    if asked.config not in get_args(Config):
+        msg = f"--config is {', '.join(get_args(Config))}, got {shown(asked.config)}"
         raise UsageError(msg, fix="leave it out for boxes")
     if asked.lists and asked.keywords:
         msg = f"keyword {shown(asked.keywords[0])} and --list do not go together"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from backend.commands.rules import parameters
-from backend.commands.terminal import Outcome, TerminalProgress, run, stderr
+from backend.commands.terminal import Outcome, TerminalProgress, run
 from backend.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -36,15 +36,15 @@ def fit(dataset: Path | None, project: int | None, how: Json, *, predict: bool, 
         given = parameters(how["settings"], "--option") if how["settings"] else None
         options, tools = FitOptions(**how | {"settings": given}, who=WHO), (settings, progress)
         if project is None:
-            report = flow(dataset_source(Path(str(dataset))), options, tools, tell=_tell(progress))
+            report = flow(dataset_source(Path(str(dataset))), options, tools, tell=progress.tell)
         else:
             with project_source(project, settings, progress) as source:
-                report = flow(source, options, tools, tell=_tell(progress))
+                report = flow(source, options, tools, tell=progress.tell)
         outcome = _fitted(report)
         if predict and project is not None:
             from backend.flows.prelabel import prelabel
 
-            _add(outcome, prelabel(project, None, tools, tell=_tell(progress)))
+            _add(outcome, prelabel(project, None, tools, tell=progress.tell))
         return outcome
 
     run("fit", work, as_json=as_json)
@@ -60,14 +60,6 @@ def _check_device(device: str) -> None:
     if device not in {"auto", "cpu", "cuda"}:
         msg = f"--device is auto, cpu or cuda, got {device[:50]!r}"
         raise UsageError(msg)
-
-
-def _tell(progress: TerminalProgress) -> Any:
-    def tell(text: str) -> None:
-        with progress.paused():
-            stderr.print(text, markup=False, highlight=False)
-
-    return tell
 
 
 def _fitted(report: "FitReport") -> Outcome:
@@ -125,7 +117,7 @@ def predict(
                 msg = "--threshold is for image files; a project has its own thresholds"
                 raise UsageError(msg, fix="labelloom connect --project ID --option threshold=0.4")
             outcome = Outcome()
-            _add(outcome, prelabel(project, model, (settings, progress), tell=_tell(progress)))
+            _add(outcome, prelabel(project, model, (settings, progress), tell=progress.tell))
             return outcome
         if model is None:
             msg = "say with which model"

@@ -177,6 +177,11 @@ class TerminalProgress:
             for task in self._bars.tasks:
                 self._bars.update(task.id, completed=max(task.completed, 1), total=max(task.completed, 1))
 
+    def tell(self, text: str) -> None:
+        """Write a line beside the bars."""
+        with self.paused():
+            stderr.print(plain(text), markup=False, highlight=False)
+
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Hide the bars, or tell nothing, while something else writes to the terminal."""

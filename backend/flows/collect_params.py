@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from backend.core.codec import digest
 from backend.core.errors import UsageError, shown
 from backend.core.names import safe_stem
+from backend.flows.collect.spec import MAX_PIXELS, MIN_SIDE, Config
 from backend.flows.job_base import Number, Params
 from connectors.sources import SOURCES
 
@@ -59,8 +60,8 @@ class OptionParams(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    min_side: int = Field(32, ge=1, le=65_535, description="pixels of the shorter side")
-    max_pixels: int = Field(64_000_000, ge=1, le=200_000_000)
+    min_side: int = Field(MIN_SIDE, ge=1, le=65_535, description="pixels of the shorter side")
+    max_pixels: int = Field(MAX_PIXELS, ge=1, le=200_000_000)
     keep_gps: bool = Field(False, description="leave the camera's position in the files")
     opt_out: Literal["refuse", "record"] = Field("refuse", description="images whose owner reserves them")
     deadline: float = Field(30.0, gt=0, le=600, description="seconds for one image")
@@ -73,7 +74,7 @@ class Target(Params):
     project: Number | None = None
     title: Title | None = None
     prelabel: bool = Field(False, description="let the project's model predict in the new tasks")
-    config: Literal["bbox", "polygon", "choices"] = Field("bbox", description="what a new project's annotators draw")
+    config: Config = Field("bbox", description="what a new project's annotators draw")
 
     @model_validator(mode="after")
     def _one_target(self) -> "Target":

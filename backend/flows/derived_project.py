@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from backend.core.errors import UsageError
 from backend.formats.base import Classes
 from backend.formats.label_config import add_names
 from connectors.errors import ServerFailed, Unreachable
@@ -71,6 +72,17 @@ def _adopt(client: LabelStudio, mine: list[Project]) -> Project:
             client.delete_project(other.id)
     _add_tabs(client, project, there={view["title"] for view in client.views(project.id)})
     return project
+
+
+def check_title(title: str) -> None:
+    """Refuse a title that Label Studio would not take.
+
+    Raises:
+        UsageError: it is not 3 to 50 characters long.
+    """
+    if not 3 <= len(title) <= TITLE:
+        msg = f"Label Studio takes titles of 3 to {TITLE} characters, {title!r} has {len(title)}"
+        raise UsageError(msg, fix="give another title")
 
 
 def free_title(title: str, taken: Collection[str]) -> str:

@@ -1,6 +1,5 @@
 """What an unfinished training keeps beside its checkpoints, so that it goes on with what it began with; its lock."""
 
-import fcntl
 import json
 import shutil
 from collections.abc import Iterator
@@ -9,10 +8,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from backend.core.errors import Held, LabelLoomError
+from backend.core.errors import LabelLoomError
 from backend.detect.base import Example
 from backend.flows.fit_data import Gathered
-from backend.imaging.files import write_atomic
+from backend.imaging.files import alone, write_atomic
 
 Json = dict[str, Any]
 
@@ -91,12 +90,7 @@ def locked(folder: Path, prefix: str) -> Iterator[None]:
         Held: another process trains the same.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with _lock(folder, prefix).open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            msg = f"{prefix} is being trained by another process"
-            raise Held(msg, fix="wait for it, or stop it") from error
+    with alone(_lock(folder, prefix), f"{prefix} is being trained by another process"):
         yield
 
 

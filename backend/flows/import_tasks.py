@@ -9,11 +9,11 @@ from typing import Any
 from xml.sax.saxutils import quoteattr
 
 from backend.core.codec import digest, region_to_json
-from backend.core.errors import ImageError, UsageError
+from backend.core.errors import ImageError
 from backend.core.losses import loss_lines
 from backend.core.model import Box, Dataset, Ellipse, Keypoint, Mask, Polygon, RotatedBox, Sample, Shape, Skipped
 from backend.core.progress import Progress
-from backend.flows.derived_project import TITLE, free_title
+from backend.flows.derived_project import check_title, free_title
 from backend.flows.image_stores import Item, check_storage, open_store
 from backend.flows.label_studio_connection import connect, find_project, translated
 from backend.flows.loading import Loader
@@ -188,9 +188,7 @@ def marked_project(client: LabelStudio, title: str, about: tuple[str, str], conf
     Raises:
         UsageError: the title is not 3 to 50 characters long.
     """
-    if not 3 <= len(title) <= TITLE:
-        msg = f"Label Studio takes titles of 3 to {TITLE} characters, {title!r} has {len(title)}"
-        raise UsageError(msg)
+    check_title(title)
     projects = list(client.projects())
     mine = [p for p in projects if about[1] in p.description]
     if mine:

@@ -1,8 +1,6 @@
 """The jobs that bring images in: collect them by keywords or lists, and make tasks of a collection."""
 
-import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +15,6 @@ from connectors.sources import SOURCES
 
 if TYPE_CHECKING:
     from backend.flows.collect.collection import Collection
-    from backend.flows.collect.fingerprints import Fingerprint
     from backend.flows.collect.spec import CollectSpec
 
 EVERY = 10.0  # seconds between two log lines that count
@@ -109,41 +106,23 @@ def spec_of(params: CollectParams, settings: Settings) -> "CollectSpec":
     )
 
 
-class _Counting:
-    """Writes into a job's log, now and then, how many images were found, fetched and kept, and why others were not."""
-
-    def __init__(self, tell: Callable[[str], None]) -> None:
-        self._tell, self._said, self._last = tell, "", time.monotonic()
-
-    def hear(self, counts: Json) -> None:
-        """Take the present counts."""
-        if time.monotonic() - self._last >= EVERY:
-            self.say(counts)
-
-    def say(self, counts: Json) -> None:
-        """Write them, unless nothing is new."""
-        from backend.flows.collect.report import in_words
-
-        self._last = time.monotonic()
-        if (text := in_words(counts)) != self._said:
-            self._said = text
-            self._tell(text)
-
-
 def _collect(params: CollectParams, tools: Tools) -> Json:
     from backend.flows.collect.again import ask_again
     from backend.flows.collect.collection import open_collection
+    from backend.flows.collect.known import known_in
     from backend.flows.collect.publish import check_target
+    from backend.flows.collect.report import Counting
     from backend.flows.collect.run import collect
 
     spec = spec_of(params, tools.settings)
     folder = tools.settings.collections_dir / collection_name(params)
     labelled = any(label.label for label in spec.labels)
     check_target(params.project, params.title, (params.config, labelled), tools.settings)
-    if params.retry and (number := ask_again(folder)):
-        tools.tell(f"asked again: {number:,} that could not be had before")
-    counting = _Counting(tools.tell)
-    work, known = (tools.settings, tools.progress), _known(params, tools)
+    if params.retry:
+        ask_again(folder, tools.tell)
+    counting = Counting(tools.tell)
+    work = tools.settings, tools.progress
+    known = known_in(params.project, work, tools.tell)
     report = collect(spec, folder, work, known=known, tell=tools.tell, counted=counting.hear)
     counting.say(report.counts)
     result = {"collection": folder.name, **report.to_json()}
@@ -153,18 +132,6 @@ def _collect(params: CollectParams, tools: Tools) -> Json:
         return result
     imported = _imported(collection, params, tools)
     return result | imported | {"warnings": [*result["warnings"], *imported["warnings"]]}
-
-
-def _known(params: CollectParams, tools: Tools) -> Iterator["Fingerprint"]:
-    """Yield what the project has already; nothing where a new one gets the images."""
-    from backend.flows.collect.known import known_of_project
-    from backend.flows.label_studio_connection import connect
-
-    if params.project is None:
-        return
-    client = connect(tools.settings)
-    with closing(client.http):
-        yield from known_of_project(client, params.project, tools.settings, tools.progress, tell=tools.tell)
 
 
 def _import(params: ImportCollectionParams, tools: Tools) -> Json:

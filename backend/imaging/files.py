@@ -2,12 +2,15 @@
 
 import contextlib
 import errno
+import fcntl
 import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from backend.core.errors import Held
 
 _NO_LINK = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EACCES, errno.EINVAL}
 
@@ -33,6 +36,21 @@ def write_atomic(path: str | Path, data: bytes | Iterable[bytes], *, fsync: bool
         _replace(target, fill)
         if fsync:
             _sync_folder(target.parent)
+
+
+@contextmanager
+def alone(lock: Path, message: str) -> Iterator[None]:
+    """Hold a lock file, as only one process can at a time; the system lets go of it even after kill -9.
+
+    Raises:
+        Held: another process holds it; the error says `message`.
+    """
+    with lock.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Held(message, fix="wait for it, or stop it") from error
+        yield
 
 
 def link_or_copy(source: str | Path, target: str | Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -30,7 +31,7 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-class ApiServer:
+class ApiServer(ABC):
     """A server for the time of a `with`. requests: all that came. script: answers that are given first, in order."""
 
     def __init__(self) -> None:
@@ -54,9 +55,9 @@ class ApiServer:
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
+    @abstractmethod
     def answer(self, asked: Asked) -> Answer:
-        """Answer a request; for the pretended API to fill in."""
-        raise NotImplementedError
+        """Answer a request."""
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()

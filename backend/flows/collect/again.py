@@ -14,7 +14,7 @@ from connectors.fetching.reasons import passing
 Json = dict[str, Any]
 
 
-def ask_again(folder: Path) -> int:
+def ask_again(folder: Path, tell: Callable[[str], None] = lambda _text: None) -> int:
     """Forget the failures of a collection that may have passed, so that its next run asks again; return how many.
 
     Raises:
@@ -24,7 +24,10 @@ def ask_again(folder: Path) -> int:
     if not (folder / DOCUMENT).exists():
         return 0
     with writing(folder):
-        return _forget(folder, lambda line: line["state"] == "rejected" and passing(line["reason"]["code"]))
+        number = _forget(folder, lambda line: line["state"] == "rejected" and passing(line["reason"]["code"]))
+    if number:
+        tell(f"asked again: {number:,} that could not be had before")
+    return number
 
 
 def forget_missing(folder: Path) -> int:

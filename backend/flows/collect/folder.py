@@ -1,7 +1,6 @@
 """The folder a collection is written into: one writer at a time, whole files only, nothing left over."""
 
 import contextlib
-import fcntl
 import itertools
 import json
 import shutil
@@ -12,11 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from backend.core.errors import Held, LabelLoomError, UsageError, shown
+from backend.core.errors import LabelLoomError, UsageError, shown
 from backend.flows.collect.check import Checked, Rules, check
 from backend.flows.collect.collection import DOCUMENT, SCHEMA, open_collection
 from backend.flows.collect.spec import CollectSpec
-from backend.imaging.files import write_atomic
+from backend.imaging.files import alone, write_atomic
 
 Json = dict[str, Any]
 _LOCK, _INCOMING = ".collect.lock", ".incoming"
@@ -41,12 +40,7 @@ def writing(folder: Path) -> Iterator[None]:
     """
     with in_words(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        with (folder / _LOCK).open("a") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                msg = f"another process collects into {folder} right now"
-                raise Held(msg, fix="wait for it, or stop it") from error
+        with alone(folder / _LOCK, f"another process collects into {folder} right now"):
             yield
 
 

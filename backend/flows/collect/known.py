@@ -13,7 +13,7 @@ from backend.core.errors import ImageError
 from backend.core.progress import Progress
 from backend.flows.collect.fingerprints import Fingerprint
 from backend.flows.image_cache import ImageCache
-from backend.flows.label_studio_connection import find_project, translated
+from backend.flows.label_studio_connection import connect, find_project, translated
 from backend.formats.label_config import LabelConfig, parse_label_config
 from backend.formats.label_studio_tasks import CREDIT, image_url
 from backend.imaging.decode import decode
@@ -27,6 +27,15 @@ Tell = Callable[[str], None]
 
 LOOKS = ("sha256", "pixels", "phash", "dhash", "flat")  # what an imported task's meta records beside the credit
 FETCHERS = 8
+
+
+def known_in(project: int | None, tools: tuple[Settings, Progress], tell: Tell) -> Iterator[Fingerprint]:
+    """Yield what a project has already, once somebody needs to know; nothing where there is none yet."""
+    if project is None:
+        return
+    client = connect(tools[0])
+    with contextlib.closing(client.http):
+        yield from known_of_project(client, project, *tools, tell=tell)
 
 
 def known_of_project(

@@ -5,7 +5,7 @@ from contextlib import closing
 from functools import partial
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from backend.core.codec import digest
 from backend.core.credit import Credit, credit_from_json, unlicensed_line
@@ -15,7 +15,8 @@ from backend.core.names import safe_stem
 from backend.core.progress import Progress
 from backend.flows.collect.collection import Collection
 from backend.flows.collect.known import LOOKS, known_of_project
-from backend.flows.derived_project import TITLE
+from backend.flows.collect.spec import Config
+from backend.flows.derived_project import check_title
 from backend.flows.image_stores import Item, check_storage, open_store
 from backend.flows.import_tasks import KEY, ImportReport, marked_project, shown_suffix
 from backend.flows.label_studio_connection import connect, find_project, translated
@@ -30,7 +31,6 @@ from connectors.label_studio_upload import ProjectContent
 
 Json = dict[str, Any]
 Tell = Callable[[str], None]
-Config = Literal["bbox", "polygon", "choices"]
 
 VERSION = "collected"  # the model version of predictions that only say what was searched for
 _STEM = 40  # characters of a label in a file name
@@ -96,9 +96,8 @@ def check_target(project: int | None, title: str | None, how: tuple[str, bool], 
         LabelLoomError: there is no such project, or no Label Studio.
     """
     config, labelled = how
-    if title is not None and not 3 <= len(title) <= TITLE:
-        msg = f"Label Studio takes titles of 3 to {TITLE} characters, {title!r} has {len(title)}"
-        raise UsageError(msg, fix="give another title")
+    if title is not None:
+        check_title(title)
     if title is not None and config == "choices" and not labelled:
         msg = "a project of choices needs labels, and none are given"
         raise UsageError(msg, fix="give --label, or --labels, or leave --config out")

@@ -1,11 +1,13 @@
 """What a run of collecting came to, for people and for machines."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 Json = dict[str, Any]
+EVERY = 10.0  # seconds between lines that count
 _CHOSEN = {"duplicate", "near-duplicate", "known", "rejected-before", "licence"}  # left out as asked, not for trouble
 
 
@@ -50,3 +52,22 @@ def in_words(counts: Mapping[str, Any]) -> str:
     text = f"found {counts['found']:,}, fetched {counts['fetched']:,}, kept {counts['kept']:,}"
     reasons = ", ".join(f"{code} {number:,}" for code, number in counts["rejected"].items())
     return f"{text}; left out: {reasons}" if reasons else text
+
+
+class Counting:
+    """Says now and then how many images were found, fetched and kept, and why others were not."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell, self._said, self._last = tell, "", time.monotonic()
+
+    def hear(self, counts: Mapping[str, Any]) -> None:
+        """Take the present counts."""
+        if time.monotonic() - self._last >= EVERY:
+            self.say(counts)
+
+    def say(self, counts: Mapping[str, Any]) -> None:
+        """Say them, unless nothing is new."""
+        self._last = time.monotonic()
+        if (text := in_words(counts)) != self._said:
+            self._said = text
+            self._tell(text)

@@ -12,6 +12,7 @@ from connectors.fetching.options import FetchOptions
 
 Json = dict[str, Any]
 Near = Literal["skip", "group", "keep"]
+Config = Literal["bbox", "polygon", "choices"]  # what a new project draws
 
 COUNT = 100  # images by keyword where no number is given: a source may have ten thousand
 MAX_PIXELS = 64_000_000
