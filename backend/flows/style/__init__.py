@@ -1,0 +1,1 @@
+"""Style transfer as verbs: pictures painted like others, alone or as a step of a recipe."""
