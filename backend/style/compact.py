@@ -1,6 +1,6 @@
 """The engine that ships: EfficientNet-Lite0's first layers, AdaIN at strides 2, 4 and 8, and a small decoder.
 
-Runs in ONNX Runtime; how it was trained is told in `backend/style/compact/card.json` and docs/style.md.
+Runs in ONNX Runtime; how it was trained is told in `backend/style/weights/card.json` and docs/style.md.
 """
 
 from pathlib import Path

@@ -96,7 +96,7 @@ class Course:
         self.prefix, self.judge = networks
         self.decoder = Decoder()
         for net in (self.prefix, self.judge, self.decoder):
-            net.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            net.to(device).to(memory_format=torch.channels_last)
         self.calm = {name: value.detach().clone() for name, value in self.decoder.state_dict().items()}
         self.optimizer = torch.optim.Adam(self.decoder.parameters(), lr=_RATE)
         self.done = 0

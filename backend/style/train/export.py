@@ -44,7 +44,8 @@ class _Looker(nn.Module):
         self.prefix = prefix
 
     def forward(self, rgb: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        return self.prefix(rgb / 255)
+        taps: tuple[Tensor, Tensor, Tensor] = self.prefix(rgb / 255)
+        return taps
 
 
 def export(prefix: Prefix, decoder: Decoder, folder: Path) -> None:

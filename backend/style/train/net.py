@@ -29,8 +29,8 @@ class Prefix(nn.Module):
     def __init__(self, lite0: Any) -> None:
         """Take the convolutions of a network that has `stem` and `blocks` of `expand`, `depthwise` and `project`."""
         super().__init__()
-        self.stem = lite0.stem
-        self.blocks = nn.ModuleList(lite0.blocks[:5])
+        self.stem: nn.Conv2d = lite0.stem
+        self.blocks: Any = nn.ModuleList(lite0.blocks[:5])
         self.requires_grad_(False)
 
     def forward(self, rgb: Tensor) -> tuple[Tensor, Tensor, Tensor]:
