@@ -21,7 +21,6 @@ Maps = tuple[Floats, ...]  # (channels, height, width) each
 Affines = tuple[tuple[Floats, Floats], ...]  # gain and shift per map, (channels,) each
 
 EPSILON = 1e-5  # added to variances: a picture of one colour has none
-STYLE_SIDE = 512  # pixels; the shorter side at which a larger style is looked at, so that its strokes keep their size
 
 
 class Network(Protocol):

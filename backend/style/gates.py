@@ -84,7 +84,7 @@ def shift(a: Rgb, b: Rgb) -> float:
     likeness: NDArray[np.float64] = np.fft.irfft2(spectrum, s=x.shape)
     peak = np.unravel_index(int(likeness.argmax()), likeness.shape)
     steps = [min(int(at), size - int(at)) for at, size in zip(peak, likeness.shape, strict=True)]
-    return float(np.hypot(*steps))
+    return float(np.hypot(steps[0], steps[1]))
 
 
 def match_colours(content: Rgb, style: Rgb) -> Rgb:
@@ -95,7 +95,7 @@ def match_colours(content: Rgb, style: Rgb) -> Rgb:
     pixels, wanted = content.astype(np.float32), style.astype(np.float32)
     deviation = np.maximum(pixels.std((0, 1)), 1e-3)
     moved = (pixels - pixels.mean((0, 1))) / deviation * wanted.std((0, 1)) + wanted.mean((0, 1))
-    return np.clip(np.rint(moved), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(moved), 0, 255), np.uint8)
 
 
 def judge(pairs: Sequence[Pair]) -> tuple[Gate, ...]:

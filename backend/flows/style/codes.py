@@ -8,8 +8,8 @@ import numpy as np
 from backend.imaging.decode import decode
 from backend.imaging.files import write_atomic
 from backend.imaging.hashes import sha256
-from backend.style.adain import STYLE_SIDE
-from backend.style.base import Engine, Rgb, StyleCode
+from backend.style.base import Engine, StyleCode
+from backend.style.sizes import usual_size
 
 _IN_MEMORY = 256  # codes kept without asking the disk again
 
@@ -52,15 +52,3 @@ class Codes:
         out = io.BytesIO()
         np.savez(out, **{f"a{i}": array for i, array in enumerate(code.arrays)})  # type: ignore[arg-type]
         write_atomic(self._path(sha), out.getvalue())
-
-
-def usual_size(rgb: Rgb) -> Rgb:
-    """Return a style picture whose shorter side is at most `STYLE_SIDE` pixels; larger ones say nothing more."""
-    import cv2
-
-    height, width = rgb.shape[:2]
-    factor = STYLE_SIDE / min(height, width)
-    if factor >= 1:
-        return rgb
-    size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)

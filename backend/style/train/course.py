@@ -228,9 +228,26 @@ class Course:
             msg = f"{path} is no checkpoint of this training: {str(error).splitlines()[0][:200]}"
             raise UsageError(msg, fix="remove the folder, or give another --out") from error
 
-    def _note(self, point: Json) -> None:
+    def points(self) -> list[Json]:
+        """Return the curve: mean losses, a point for every `EVERY` iterations."""
         path = self.folder / CURVE
-        before = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
-        kept = [old for old in before if old["iteration"] < point["iteration"]]  # what came after a lost checkpoint
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+
+    def _note(self, point: Json) -> None:
+        kept = [old for old in self.points() if old["iteration"] < point["iteration"]]  # a lost checkpoint's came later
         lines = "".join(json.dumps(one) + "\n" for one in [*kept, point])
-        write_atomic(path, lines.encode())
+        write_atomic(self.folder / CURVE, lines.encode())
+
+
+def use_threads(threads: int, device: str) -> str:
+    """Set how many threads compute, and return the device to train on: cpu or cuda.
+
+    Raises:
+        UsageError: cuda was asked for and is not there.
+    """
+    torch.set_num_threads(threads)
+    there = torch.cuda.is_available()
+    if device == "cuda" and not there:
+        msg = "there is no CUDA device"
+        raise UsageError(msg, fix="give --device cpu")
+    return "cuda" if there and device != "cpu" else "cpu"

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from backend.core.errors import ImageError, UsageError
 from backend.imaging.decode import Rgb, decode
+from backend.style.sizes import longer_at_most
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif"})
 ASIDE = 8  # one file in so many is kept aside
@@ -76,7 +77,7 @@ class Pictures:
     def _read(self, path: Path) -> Rgb | None:
         if path not in self._kept:
             try:
-                rgb = small(decode(path.read_bytes()).rgb)
+                rgb = longer_at_most(decode(path.read_bytes()).rgb, LARGEST)
             except (ImageError, OSError) as error:
                 self.broken[path] = str(error)
                 self._tell(f"{path}: {error}")
@@ -85,15 +86,6 @@ class Pictures:
                 self._kept.pop(next(iter(self._kept)))
             self._kept[path] = rgb
         return self._kept[path]
-
-
-def small(rgb: Rgb, side: int = LARGEST) -> Rgb:
-    """Return a picture whose longer side is at most `side` pixels."""
-    factor = side / max(rgb.shape[:2])
-    if factor >= 1:
-        return rgb
-    size = (max(1, round(rgb.shape[1] * factor)), max(1, round(rgb.shape[0] * factor)))
-    return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def batch(pictures: Pictures, count: int, size: int, dice: random.Random) -> Tensor:
