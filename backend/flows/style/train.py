@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,11 +86,9 @@ def train_style(ask: Ask, tools: tuple[Settings, Progress], *, tell: Tell = lamb
 
 
 def _check_torch() -> None:
-    try:
-        import torch  # noqa: F401, TID253 - only whether it is there
-    except ImportError as error:
+    if find_spec("torch") is None:
         msg = "training needs torch, which is not installed"
-        raise LabelLoomError(msg, fix="pip install 'labelloom[train]'") from error
+        raise LabelLoomError(msg, fix="pip install 'labelloom[train]'")
 
 
 def _course(ask: Ask, config: "Config", settings: Settings, tell: Tell) -> "Course":

@@ -4,6 +4,7 @@ Half precision halves what is shipped; the ONNX files turn it back into single p
 runs is one network whatever file it is read from.
 """
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -84,16 +85,18 @@ def _write(
     net: nn.Module, given: tuple[Tensor, ...], names: tuple[list[str], list[str]], axes: dict[str, Any], path: Path
 ) -> None:
     inputs, outputs = names
-    torch.onnx.export(
-        net.eval(),
-        given,
-        path,
-        input_names=inputs,
-        output_names=outputs,
-        dynamic_axes=axes,
-        opset_version=17,
-        dynamo=False,
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it warns of itself being old, and of what it does not fold
+        torch.onnx.export(
+            net.eval(),
+            given,
+            path,
+            input_names=inputs,
+            output_names=outputs,
+            dynamic_axes=axes,
+            opset_version=17,
+            dynamo=False,
+        )
     model = onnx.load(path)
     _halve(model.graph)
     onnx.checker.check_model(model)
