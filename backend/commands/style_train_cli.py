@@ -44,8 +44,8 @@ def train_style(  # noqa: PLR0913 - each is an option of its own
 
     Example: `labelloom train-style -c photos/ -s ink/ -o ink-engine -n 2000 --style-weight 8`
     """
-    config = {"iterations": iterations, "seed": seed, "size": size, "batch": batch}
-    config |= {"style": style_weight, "content": content_weight}
+    weights = {"style": style_weight, "content": content_weight}
+    config = {"iterations": iterations, "seed": seed, "size": size, "batch": batch, **weights}
     how = {"out": out, "judge": judge, "device": device, "threads": threads, "minutes": sheet_minutes}
     style_train.train_style((content, style), config, how, as_json=as_json)
 

@@ -167,7 +167,7 @@ def _card(
         "version": checked.version,
         "config": asdict(course.config),
         "data": {
-            kind: {"learned": named(pictures.paths), "aside": named(kept), "broken": len(pictures.broken)}
+            kind: {"learned": named(pictures.paths), "aside": named(kept)}
             for kind, pictures, kept in zip(("contents", "styles"), learned, aside, strict=True)
         },
         "encoder": "EfficientNet-Lite0 to stride 8, ImageNet weights (Apache-2.0, (c) 2020 ML Illustrated)",

@@ -100,6 +100,7 @@ class Course:
         self.calm = {name: value.detach().clone() for name, value in self.decoder.state_dict().items()}
         self.optimizer = torch.optim.Adam(self.decoder.parameters(), lr=_RATE)
         self.done = 0
+        self._sums: dict[str, float] = {}  # of the losses, since the last point of the curve
         if (folder / CHECKPOINT).exists():
             self._restore()
 
@@ -112,7 +113,7 @@ class Course:
         if self.done < self.config.iterations:
             tell(f"iteration {self.done} of {self.config.iterations}")
         usual = self._usual(styles)
-        sums: dict[str, float] = {}
+        sums = self._sums
         try:
             while self.done < self.config.iterations:
                 losses = self._iterate(contents, styles, usual)
@@ -121,7 +122,8 @@ class Course:
                     sums[name] = sums.get(name, 0.0) + value / EVERY
                 point = None
                 if self.done % EVERY == 0:
-                    point, sums = {"iteration": self.done, **{n: round(v, 5) for n, v in sums.items()}}, {}
+                    point = {"iteration": self.done, **{n: round(v, 5) for n, v in sums.items()}}
+                    sums.clear()
                     self._note(point)
                 if self.done % SAVED == 0:
                     self.save()
@@ -139,6 +141,7 @@ class Course:
         """Write a checkpoint."""
         state = {
             "done": self.done,
+            "sums": self._sums,
             "decoder": self.decoder.state_dict(),
             "calm": self.calm,
             "optimizer": self.optimizer.state_dict(),
@@ -223,7 +226,7 @@ class Course:
             self.decoder.load_state_dict(state["decoder"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.calm = {name: value.to(self.device) for name, value in state["calm"].items()}
-            self.done = int(state["done"])
+            self.done, self._sums = int(state["done"]), dict(state["sums"])
         except Exception as error:  # torch raises many kinds; each means that the file is not ours
             msg = f"{path} is no checkpoint of this training: {str(error).splitlines()[0][:200]}"
             raise UsageError(msg, fix="remove the folder, or give another --out") from error
