@@ -126,6 +126,21 @@ class Settings(BaseSettings):
         return self.cache_dir / "sources"
 
     @property
+    def styles_dir(self) -> Path:
+        """Where the user's own styles lie: pictures, each called by its file's name."""
+        return self.data_dir / "styles"
+
+    @property
+    def style_codes_dir(self) -> Path:
+        """What engines made of styles, by engine and sha256."""
+        return self.cache_dir / "style-codes"
+
+    @property
+    def style_weights_dir(self) -> Path:
+        """Where fetched weights of style engines lie."""
+        return self.data_dir / "style-weights"
+
+    @property
     def lists_dir(self) -> Path:
         """Where lists of addresses and folders of images lie that may be collected from over HTTP."""
         return self.data_dir / "lists"

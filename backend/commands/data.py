@@ -63,7 +63,7 @@ def preview(
 
         loaded = load_recipe(recipe, settings)
         with open_source(*source, settings, progress) as dataset:
-            report = preview_sheet(dataset, loaded, out, PreviewSize(*size, worst=worst), progress)
+            report = preview_sheet(dataset, loaded, out, PreviewSize(*size, worst=worst), (settings, progress))
         skipped = [(s.item, s.reason) for s in report.skipped]
         lost = f", {len(skipped)} left out" if skipped else ""
         text = f"sheet {out} ({report.variants} variants of {report.images} images{lost})"

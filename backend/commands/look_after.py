@@ -31,11 +31,10 @@ def recipe_validate(file: str, *, as_json: bool) -> None:
     """Run `labelloom recipe validate`."""
 
     def work(settings: "Settings", _progress: TerminalProgress) -> Outcome:
-        from backend.augment.catalog import check
-        from backend.flows.recipes import load_recipe
+        from backend.flows.recipes import check_recipe, load_recipe
 
         recipe = load_recipe(file, settings)
-        check(recipe)
+        check_recipe(recipe)
         return Outcome([f"{file}: ok, {len(recipe.steps)} steps"], more={"digest": recipe.digest})
 
     run("recipe validate", work, as_json=as_json)
@@ -45,16 +44,15 @@ def recipe_export(file: str, to: str, out: Path | None) -> None:
     """Run `labelloom recipe export`."""
 
     def work(settings: "Settings", _progress: TerminalProgress) -> Outcome:
-        from backend.augment.catalog import check
         from backend.augment.export_python import to_python
         from backend.flows.outputs import write_output
-        from backend.flows.recipes import load_recipe
+        from backend.flows.recipes import check_recipe, load_recipe
 
         if to != "python":
             msg = f"cannot export a recipe to {to!r}"
             raise UsageError(msg, fix="use --to python")
         recipe = load_recipe(file, settings)
-        check(recipe)
+        check_recipe(recipe)
         text = to_python(recipe)
         if out is None:
             return Outcome(text.rstrip("\n").split("\n"))

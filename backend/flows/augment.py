@@ -1,7 +1,7 @@
 """A dataset folder and a recipe become an augmented dataset: the main job without Label Studio."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from backend.core.recipe import NAME, Recipe
 from backend.flows.builder.model import Report, Request
 from backend.flows.builder.pool import Pool, default_workers
 from backend.flows.builder.run import build
+from backend.flows.style.pinned import pin
 from backend.settings import Settings
 from backend.store.datasets import record_dataset
 from backend.store.tables import open_database
@@ -36,18 +37,30 @@ class Options:
     dry_run: bool = False
     pools: Callable[[], AbstractContextManager[Pool]] | None = None
 
-    def request(self, dataset: Dataset, recipe: Recipe, source: str, settings: Settings) -> Request:
+    def request(
+        self,
+        dataset: Dataset,
+        recipe: Recipe,
+        source: str,
+        settings: Settings,
+        known: Mapping[str, Path] | None = None,
+    ) -> Request:
         """Return the build request for a dataset and a recipe; the folder is `<out>/<name>`.
 
+        `known` holds further style pictures by sha256.
+
         Raises:
-            UsageError: the name would lead to another folder.
+            UsageError: the name would lead to another folder, or a style of the recipe cannot be used.
         """
         if self.name is not None and (len(self.name) > LONGEST_NAME or not re.fullmatch(NAME, self.name)):
             msg = f"--name {shown(self.name)} cannot be a dataset's name"
             raise UsageError(msg, fix=f"give one of 1 to {LONGEST_NAME} characters without / and \\")
+        recipe, places, skipped = pin(recipe, settings, known)
         return Request(
             dataset=dataset,
             recipe=recipe,
+            places=places,
+            notes=tuple(f"the style {one.item} was left out: {one.reason}" for one in skipped),
             folder=(self.out or settings.datasets_dir).absolute() / safe_stem(self.name or recipe.name),
             source=source,
             formats=self.formats or recipe.output.formats,

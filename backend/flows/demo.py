@@ -53,7 +53,7 @@ def demo(settings: Settings, progress: Progress, port: int, say: Say) -> Iterato
         target = Target(f"{TITLE}, augmented")
         report = export(imported.project_id, recipe, Chosen(), options, target, (own, progress))
         sheet = report.build.folder.parent / "labelloom-demo.jpg"
-        preview_sheet(dataset, recipe, sheet, PreviewSize(images=6, variants=4), progress)
+        preview_sheet(dataset, recipe, sheet, PreviewSize(images=6, variants=4), (own, progress))
         yield DemoReport(account, imported.url, report, sheet)
 
 

@@ -118,16 +118,18 @@ def recipe_of(given: str | Json | None, settings: Settings, default: str) -> Rec
 
     Raises:
         RecipeError: the document is invalid.
-        UsageError: there is no recipe of that name.
+        UsageError: there is no recipe of that name, or it names a style that is not in the library.
     """
+    from backend.flows.style.pinned import check_served
+
     if given is None:
         return plain_recipe(default)
     if isinstance(given, str):
         if "/" in given or "\\" in given or given.startswith("."):
             msg = f"{given!r} is not the name of a recipe"
             raise UsageError(msg, fix="give a name that `labelloom recipes` lists, or the recipe itself")
-        return load_recipe(given, settings)
-    return parse_recipe(given)
+        return check_served(load_recipe(given, settings), settings)
+    return check_served(parse_recipe(given), settings)
 
 
 def build_result(report: Report) -> Json:
@@ -189,7 +191,7 @@ def _preview(params: PreviewParams, tools: Tools) -> Json:
     out.parent.mkdir(parents=True, exist_ok=True)
     size = PreviewSize(params.images, params.variants, worst=params.worst)
     with open_source(folder, params.project, settings, tools.progress, _chosen(params)) as dataset:
-        report = preview_sheet(dataset, recipe, out, size, tools.progress)
+        report = preview_sheet(dataset, recipe, out, size, (settings, tools.progress))
     skipped = [{"item": s.item, "reason": s.reason} for s in report.skipped]
     return {"sheet": out.name, "images": report.images, "skipped": skipped}
 

@@ -12,7 +12,7 @@ from backend.detect.base import Detector, Predicted, Runtime
 from backend.detect.model_dir import read_model
 from backend.flows.loaded_models import open_folder
 from backend.flows.models import locate
-from backend.formats.walk import IMAGE_SUFFIXES
+from backend.imaging.containers import IMAGE_SUFFIXES
 from backend.imaging.decode import decode
 from backend.settings import Settings
 from backend.store.tables import open_database

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from backend.augment.catalog import check
 from backend.augment.pipeline import Pipeline, prepare_process
 from backend.augment.preview import DRAWS, Loaded, preview, worst
 from backend.augment.render import contact_sheet
@@ -17,6 +16,9 @@ from backend.core.recipe import Recipe
 from backend.flows.chosen import Chosen
 from backend.flows.label_studio_source import open_project
 from backend.flows.outputs import check_output, write_output
+from backend.flows.recipes import check_recipe
+from backend.flows.style.pinned import pin
+from backend.flows.style.step import extra_steps
 from backend.formats.recognise import open_dataset
 from backend.imaging.decode import decode
 from backend.imaging.encode import ImageFormat, encode
@@ -64,7 +66,9 @@ def open_source(
             yield source.dataset
 
 
-def preview_sheet(dataset: Dataset, recipe: Recipe, out: Path, size: PreviewSize, progress: Progress) -> PreviewReport:
+def preview_sheet(
+    dataset: Dataset, recipe: Recipe, out: Path, size: PreviewSize, tools: tuple[Settings, Progress]
+) -> PreviewReport:
     """Draw the sheet and write it to `out` (PNG, JPEG or WebP by its suffix).
 
     Raises:
@@ -72,6 +76,7 @@ def preview_sheet(dataset: Dataset, recipe: Recipe, out: Path, size: PreviewSize
         RecipeError: the recipe does not suit the images.
         LabelLoomError: no image can be used.
     """
+    settings, progress = tools
     kind = FORMATS.get(out.suffix.lower())
     if kind is None:
         msg = f"cannot write a picture called {out.name!r}"
@@ -82,8 +87,9 @@ def preview_sheet(dataset: Dataset, recipe: Recipe, out: Path, size: PreviewSize
     if not loaded:
         msg = f"{dataset.name} has no image that can be shown"
         raise LabelLoomError(msg, fix="; ".join(f"{s.item}: {s.reason}" for s in skipped[:3]) or None)
-    check(recipe, size=min(((s.sample.width, s.sample.height) for s in loaded), key=min))
-    pipeline = Pipeline(recipe)
+    check_recipe(recipe, min(((s.sample.width, s.sample.height) for s in loaded), key=min))
+    pinned, places, _ = pin(recipe, settings)
+    pipeline = Pipeline(pinned, extra_steps(places))
     progress.update("drawing", 0, len(loaded))
     rows = worst(loaded, pipeline) if size.worst else preview(loaded, pipeline, size.variants)
     found = sum(len(row.tiles) for row in rows) - (0 if size.worst else len(rows))

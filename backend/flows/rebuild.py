@@ -45,8 +45,9 @@ def _request(manifest: Path, out: Path, sources: Path | None, workers: int | Non
     description = read_description(original)
     check_manifest(original, description)
     options = Options(out=out, name=description["name"], formats=tuple(description["formats"]), workers=workers)
-    dataset = manifest_dataset(original, _finder(original, description, sources, settings))
-    request = options.request(dataset, recipe_of(description), description["source"], settings)
+    known = _given(sources)
+    dataset = manifest_dataset(original, _finder(original, description, known, settings))
+    request = options.request(dataset, recipe_of(description), description["source"], settings, known)
     if request.folder.resolve() == original.resolve():
         msg = f"{original} cannot be rebuilt onto itself"
         raise UsageError(msg, fix="give another --out, or use --verify to compare")
@@ -61,13 +62,17 @@ def _folder(manifest: Path) -> Path:
     return folder
 
 
-def _finder(original: Path, description: Json, sources: Path | None, settings: Settings) -> Find:
-    known: dict[str, Path] = {}
-    if sources is not None:
-        if not sources.is_dir():
-            msg = f"--sources {sources} is not a folder"
-            raise UsageError(msg)
-        known = {_sha256(path): path for path in sorted(sources.rglob("*")) if path.is_file()}
+def _given(sources: Path | None) -> dict[str, Path]:
+    """Return the files below a folder by sha256."""
+    if sources is None:
+        return {}
+    if not sources.is_dir():
+        msg = f"--sources {sources} is not a folder"
+        raise UsageError(msg)
+    return {_sha256(path): path for path in sorted(sources.rglob("*")) if path.is_file()}
+
+
+def _finder(original: Path, description: Json, known: dict[str, Path], settings: Settings) -> Find:
     formats = tuple(description["formats"])
     own = {
         line["sha256"]: image_of(original, line, formats)

@@ -10,6 +10,7 @@ from typing import Any
 from backend.core.errors import RecipeError, UsageError, shown
 from backend.core.recipe import Recipe, Step, parse_recipe, read_step
 from backend.core.yaml_text import read_yaml
+from backend.flows.style.step import extra_steps
 from backend.settings import Settings
 
 SUFFIXES = (".yaml", ".yml", ".json")
@@ -98,7 +99,8 @@ def _step_problems(document: Any) -> list[str]:
         return []
     from backend.augment.checks import problems
 
-    return list(problems(parse_recipe({**parts, "variants": 1 if parts.get("steps") else 0}), {}))
+    whole = parse_recipe({**parts, "variants": 1 if parts.get("steps") else 0})
+    return list(problems(whole, extra_steps()))
 
 
 def _step(item: Any) -> Step:
@@ -106,6 +108,17 @@ def _step(item: Any) -> Step:
         return read_step(item)
     except ValueError:
         return Step("HorizontalFlip", {})  # its own problem is told already; it only holds the place
+
+
+def check_recipe(recipe: Recipe, size: tuple[int, int] | None = None) -> None:
+    """Check a recipe's steps, ours among them; on the smallest image, (width, height) in pixels, if that is known.
+
+    Raises:
+        RecipeError: with every problem found.
+    """
+    from backend.augment.catalog import check  # the library is slow to load
+
+    check(recipe, extra=extra_steps(), size=size)
 
 
 def plain_recipe(name: str) -> Recipe:

@@ -5,9 +5,7 @@ import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-IMAGE_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif", ".heic", ".svg"}
-)  # the one table for all formats, compared without case; what cannot be decoded is skipped with its reason
+from backend.imaging.containers import IMAGE_SUFFIXES
 
 _JUNK = {"__MACOSX", "__pycache__", "Thumbs.db", "desktop.ini"}
 

@@ -28,6 +28,10 @@ from backend.core.errors import ImageError
 
 MAX_PIXELS = 200_000_000  # 600 MB as RGB; the largest phone cameras reach it
 
+IMAGE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif", ".heic", ".svg"}
+)  # the one table for all formats, compared without case; what cannot be decoded is skipped with its reason
+
 _ORIENTATION = 0x0112  # the EXIF and TIFF tag
 _SNIFF = 512
 

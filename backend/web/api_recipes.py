@@ -85,11 +85,11 @@ def _check(body: RecipeBody) -> Json:
     Raises:
         RecipeError: it is not valid.
     """
-    from backend.augment.catalog import check
+    from backend.flows.recipes import check_recipe
 
     recipe = parse_recipe(_document(body))
     with _one_at_a_time:
-        check(recipe)
+        check_recipe(recipe)
     return recipe.model_dump(mode="json")
 
 
@@ -141,7 +141,7 @@ def _own_files(name: str) -> list[Path]:
 @routes.get("/catalog", summary="List the transforms that recipes may use.", responses={200: Catalog})
 def catalog() -> Json:
     """Return each transform with its parameters."""
-    from backend.augment.catalog import offered
+    from backend.flows.steps import offered_steps
 
     items = [
         TransformItem(
@@ -151,6 +151,6 @@ def catalog() -> Json:
             targets=list(one.targets),
             parameters=[asdict(parameter) for parameter in one.parameters],
         )
-        for one in offered()
+        for one in offered_steps()
     ]
     return Catalog(transforms=items).model_dump(mode="json")

@@ -11,6 +11,7 @@ from backend.core.ledger import Summary
 from backend.core.model import Dataset, Skipped
 from backend.core.recipe import Recipe
 from backend.flows.builder.pool import Pool
+from backend.flows.style.step import Places
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,8 @@ class Request:
     project: key under which splits are sticky, or None for no memory. overwrite: replace another dataset there.
     counts: what a selection left out, as the dataset records it. original: the dataset that is rebuilt, whose manifest
     then is the plan. versioned: `folder` gets `-v1`, `-v2` ... at its end: each other input or recipe is a new version.
-    pools: opens what the shards run on, instead of processes of this one's own.
+    pools: opens what the shards run on, instead of processes of this one's own. places: where the recipe's styles lie,
+    if it has any. notes: what people should know beforehand.
     """
 
     dataset: Dataset
@@ -36,6 +38,8 @@ class Request:
     original: Path | None = None
     versioned: bool = False
     pools: Callable[[], AbstractContextManager[Pool]] | None = None
+    places: Places | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def partial(self) -> Path:

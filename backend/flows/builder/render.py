@@ -2,10 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from backend.augment.catalog import check
 from backend.augment.pipeline import Drawn, GaveUp, Pipeline, prepare_process
 from backend.core.codec import canonical, origin_to_json, region_to_json
 from backend.core.errors import ImageError, LabelLoomError, RecipeError
@@ -14,6 +13,8 @@ from backend.core.names import file_name
 from backend.core.recipe import Recipe, parse_recipe
 from backend.flows.builder.index import read_sample
 from backend.flows.builder.shards import Json, read_json, read_shard, shard_path, write_shard
+from backend.flows.recipes import check_recipe
+from backend.flows.style.step import Places, drawn_style, extra_steps
 from backend.formats import FORMATS
 from backend.formats.base import Classes
 from backend.imaging.decode import Decoded, decode
@@ -32,12 +33,13 @@ KEPT = {
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What every render worker needs, kept in the work folder. folder: the partial dataset."""
+    """What every render worker needs, kept in the work folder. folder: the partial dataset; places: of styles."""
 
     folder: Path
     recipe: Recipe
     formats: tuple[str, ...]
     classes: Classes
+    places: Places | None = None
 
     @property
     def work(self) -> Path:
@@ -51,6 +53,7 @@ class Job:
             "formats": self.formats,
             "labels": self.classes.labels,
             "tags": self.classes.tags,
+            "places": asdict(self.places) if self.places else None,
         }
         write_atomic(self.work / JOB, canonical(document).encode(), fsync=True)
 
@@ -59,7 +62,8 @@ class Job:
         """Return the job of a work folder."""
         data = read_json(work / JOB)
         classes = Classes(tuple(data["labels"]), tuple(data["tags"]))
-        return cls(work.parent, parse_recipe(data["recipe"]), tuple(data["formats"]), classes)
+        places = Places(**data["places"]) if data["places"] else None
+        return cls(work.parent, parse_recipe(data["recipe"]), tuple(data["formats"]), classes, places)
 
 
 class Renderer:
@@ -68,7 +72,7 @@ class Renderer:
     def __init__(self, job: Job) -> None:
         prepare_process()
         self.job = job
-        self.pipeline = Pipeline(job.recipe)
+        self.pipeline = Pipeline(job.recipe, extra_steps(job.places))
 
     def shard(self, number: int) -> int:
         """Render plan shard `number`; return how many sources it holds."""
@@ -148,7 +152,7 @@ class Renderer:
             "attempt": drawn.attempt,
             "source": source_json(entry, sample),
             "steps": list(drawn.steps),
-            "style": None,
+            "style": drawn_style(drawn.steps),
             "tags": [{"label": t.label, "control": t.control} for t in sample.tags],
             "regions": [region_to_json(r) for r in drawn.regions],
             "ledger": [e.to_json() for e in drawn.ledger],
@@ -214,7 +218,7 @@ def source_json(entry: Json, sample: Sample) -> Json:
 def recipe_problems(recipe: Recipe, smallest: tuple[int, int] | None) -> tuple[str, ...]:
     """Return what is wrong with a recipe, tried on the smallest image: as values, which leave a process unharmed."""
     try:
-        check(recipe, size=smallest)
+        check_recipe(recipe, smallest)
     except RecipeError as error:
         return error.problems
     return ()

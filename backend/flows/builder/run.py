@@ -61,7 +61,8 @@ def build(request: Request, engine: sa.Engine, progress: Progress, *, dry_run: b
         with _locked(request.work):
             sweep(request.partial)
             planned = _index_and_plan(request, engine, request.work, listing, (pool, progress))
-            _render(Job(request.partial, request.recipe, request.formats, listing.classes), planned, pool, progress)
+            job = Job(request.partial, request.recipe, request.formats, listing.classes, request.places)
+            _render(job, planned, pool, progress)
             report = Report(request.folder, warnings=_warnings(request, listing, planned))
             finish(request, listing.classes, identity, report, (pool, progress))
             if request.project and request.recipe.split:  # without a split rule nothing was decided that should last
@@ -197,7 +198,7 @@ def _render(job: Job, planned: Planned, pool: Pool, progress: Progress) -> None:
 
 def _warnings(request: Request, listing: Listing, planned: Planned) -> list[str]:
     dropped = [f"label {label!r}: {n} regions left out, as the recipe says" for label, n in listing.dropped.items()]
-    return [*request.dataset.notes, *listing.unmatched, *dropped, *planned.notes, *planned.warnings]
+    return [*request.notes, *request.dataset.notes, *listing.unmatched, *dropped, *planned.notes, *planned.warnings]
 
 
 def _dry_run(request: Request, engine: sa.Engine, work: Path, listing: Listing, tools: tuple[Pool, Progress]) -> Report:

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 
 from backend.core.errors import ImageError, UsageError
+from backend.imaging.containers import IMAGE_SUFFIXES
 from backend.imaging.decode import Rgb, decode
 from backend.style.sizes import longer_at_most
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif"})
 ASIDE = 8  # one file in so many is kept aside
 LARGEST = 640  # pixels; the longer side of what is kept in memory
 _KEPT = 600  # pictures kept decoded, at most some 500 MB
@@ -38,7 +38,7 @@ def find(folders: Sequence[Path]) -> list[Path]:
             msg = f"there is no folder {folder}"
             raise UsageError(msg, fix="give folders of pictures")
         inside = [folder] if folder.is_file() else folder.rglob("*")
-        found.update(path for path in inside if path.suffix.lower() in SUFFIXES and path.is_file())
+        found.update(path for path in inside if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
     if not found:
         msg = f"no picture in {', '.join(map(str, folders))}"
         raise UsageError(msg, fix="give folders of pictures (jpg, png, webp, ...)")

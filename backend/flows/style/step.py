@@ -1,0 +1,142 @@
+"""`Style` as a step of a recipe: pixels only, nothing moves, so every label stays true.
+
+A recipe names styles as people do; a run pins them first (`pinned.py`), so that what is drawn depends on the pictures'
+content and not on where they lie.
+"""
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from backend.augment.ops import Op, OpFactory, Rgb
+from backend.augment.transforms import Parameter, Transform
+from backend.style import DEFAULT, ENGINES
+
+NAME = "Style"
+SHA = "sha256:"  # how a style is named by its content
+STYLE = Transform(
+    NAME,
+    "style",
+    "Paints the picture in the style of another one (AdaIN); nothing in it moves.",
+    ("image",),
+    (
+        Parameter("styles", "text", required=True),
+        Parameter("engine", "choice", DEFAULT, choices=tuple((name, name) for name in ENGINES)),
+        Parameter("alpha", "range", 0.5, or_number=True, low=0, high=1),
+        Parameter("detail", "number", 1.0, low=0, high=1),
+        Parameter("keep_color", "yes/no", False),
+        Parameter("p", "number", 0.5, low=0, high=1),
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where workers find what styles need: pinned pictures by sha256, codes, weights."""
+
+    styles: str
+    codes: str
+    weights: str
+
+
+class StyleFactory:
+    """Checks the step's parameters; with places it also builds the step."""
+
+    def __init__(self, places: Places | None = None) -> None:
+        self._places = places
+
+    def problems(self, params: Mapping[str, Any]) -> list[str]:
+        """Return what is wrong with the parameters; no engine is loaded."""
+        return list(_problems(params))
+
+    def build(self, params: Mapping[str, Any]) -> Op:
+        """Return the step, its engine loaded."""
+        assert self._places is not None  # a run pins its styles before it draws
+        return StyleOp(params, self._places)
+
+
+class StyleOp:
+    """Paints one image in a style drawn by the seed."""
+
+    def __init__(self, params: Mapping[str, Any], places: Places) -> None:
+        from backend.flows.style.codes import Codes
+        from backend.style.base import Runtime
+
+        kind = ENGINES[params.get("engine", DEFAULT)]
+        options = {"weights": places.weights} if "weights" in kind.options else {}
+        self._engine = kind.open(options, Runtime())
+        self._codes = Codes(self._engine, Path(places.codes))
+        self._folder = Path(places.styles)
+        self._styles = [str(spec).removeprefix(SHA) for spec in params["styles"]]
+        self._alpha = alpha_range(params.get("alpha", 0.5))
+        self._detail = float(params.get("detail", 1.0))
+        self._keep = bool(params.get("keep_color", False))
+
+    def __call__(self, rgb: Rgb, seed: int) -> tuple[Rgb, dict[str, Any]]:
+        """Return the painted image, and which style, at which strength, by which engine."""
+        from backend.style.blend import keep_colour
+
+        dice = random.Random(f"style:{seed}")  # the step's own coin was thrown with the bare seed
+        sha, alpha = dice.choice(self._styles), round(dice.uniform(*self._alpha), 4)
+        code = self._codes.of((self._folder / sha[:2] / sha).read_bytes())
+        painted = self._engine.paint(self._engine.content(rgb), code, alpha, self._detail)
+        drawn = {"style": sha, "alpha": alpha, "engine": self._engine.name, "version": self._engine.version}
+        if self._keep:
+            painted = keep_colour(rgb, painted)
+        return painted, {**drawn, "detail": self._detail, "keep_color": self._keep}
+
+
+def extra_steps(places: Places | None = None) -> dict[str, OpFactory]:
+    """Return the steps that recipes have beside Albumentations'; without places they can be checked, not run."""
+    return {NAME: StyleFactory(places)}
+
+
+def alpha_range(alpha: Any) -> tuple[float, float]:
+    """Return the range that a strength is drawn from; one number is a range of itself."""
+    low, high = alpha if isinstance(alpha, Sequence) else (alpha, alpha)
+    return float(low), float(high)
+
+
+def drawn_style(steps: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """Return what a manifest line says of an image's style; None where none was applied."""
+    for step in reversed(steps):
+        if step["name"] == NAME:
+            return {key: step["params"][key] for key in ("style", "engine", "version", "alpha")}
+    return None
+
+
+def _problems(params: Mapping[str, Any]) -> Iterator[str]:
+    known = {one.name: one for one in STYLE.parameters}
+    for name in params:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            yield f"{name}: unknown parameter; " + (
+                f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known)}"
+            )
+    yield from _of_styles(params.get("styles"))
+    engine = params.get("engine", DEFAULT)
+    if engine not in ENGINES:
+        yield f"engine: there is no {str(engine)[:60]!r}; choose one of {', '.join(ENGINES)}"
+    alpha = params.get("alpha", 0.5)
+    parts = alpha if isinstance(alpha, list | tuple) and len(alpha) == 2 else [alpha]
+    if not all(_share(part) for part in parts) or list(parts) != sorted(parts):
+        yield "alpha: give a number from 0 to 1, or a range [low, high] of them"
+    if not _share(params.get("detail", 1.0)):
+        yield "detail: give a number from 0 to 1"
+    if not isinstance(params.get("keep_color", False), bool):
+        yield "keep_color: give true or false"
+
+
+def _of_styles(styles: Any) -> Iterator[str]:
+    if not isinstance(styles, list | tuple) or not styles or not all(isinstance(one, str) and one for one in styles):
+        yield (
+            "styles: give a list of pictures, folders or names that `labelloom style list` shows,"
+            " such as [made/impasto]"
+        )
+
+
+def _share(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
