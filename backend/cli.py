@@ -17,6 +17,7 @@ from backend.commands import (
     look_after,
     operate_cli,
     rules_cli,
+    style_cli,
 )
 
 CODES = (
@@ -37,11 +38,8 @@ app = typer.Typer(
 recipe_app = typer.Typer(no_args_is_help=True, help="Check a recipe, or write its steps as plain Python.")
 datasets_app = typer.Typer(no_args_is_help=True, help="List, compare, move or remove datasets.")
 datasets_app.add_typer(datasets_cli.app)
-app.add_typer(connect_cli.app)
-app.add_typer(collect_cli.app)
-app.add_typer(attribution_cli.app)
-app.add_typer(operate_cli.app)
-app.add_typer(detect_cli.app)
+for part in (connect_cli, collect_cli, attribution_cli, operate_cli, detect_cli, style_cli):
+    app.add_typer(part.app)
 app.add_typer(rules_cli.app, name="rules")
 app.add_typer(recipe_app, name="recipe")
 app.add_typer(datasets_app, name="datasets")

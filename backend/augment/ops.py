@@ -11,15 +11,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 Rgb = NDArray[np.uint8]  # shape (height, width, 3)
+BoolImage = NDArray[np.bool_]  # shape (height, width)
 
 
 class Op(Protocol):
-    """One operation, built once per process."""
+    """One operation, built once per process. wants_objects: whether it is told where the regions lie."""
 
-    def __call__(self, rgb: Rgb, seed: int) -> tuple[Rgb, Mapping[str, Any]]:
+    wants_objects: bool
+
+    def __call__(self, rgb: Rgb, seed: int, objects: BoolImage | None = None) -> tuple[Rgb, Mapping[str, Any]]:
         """Return the changed image, same shape, and what was drawn (for the manifest).
 
-        The result must depend on `rgb` and `seed` alone, and `rgb` must not be written to.
+        The result must depend on the arguments alone, and `rgb` must not be written to.
+
+        Args:
+            rgb: the image.
+            seed: what everything random comes from.
+            objects: (height, width), the pixels that any region covers; None if there are none, or it is not wanted.
         """
 
 

@@ -26,11 +26,15 @@ BoolImage = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Cargo:
-    """What travels with an image: points (n, 2) in pixels, masks (n, height, width), boxes (n, 5), 0..1 of the size."""
+    """What travels with an image: points (n, 2) in pixels, masks (n, height, width), boxes (n, 5), 0..1 of the size.
+
+    objects: (height, width), the pixels that any region covers, for steps that want to know.
+    """
 
     points: Points
     masks: Masks | None = None
     boxes: NDArray[np.float32] | None = None
+    objects: BoolImage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +53,15 @@ class Outcome:
 class Runner(Protocol):
     """A step that can be run.
 
-    label: which one it is ("2 Affine"); map: how it moves points (None: not at all); wants_boxes: whether it looks at
-    the regions' boxes.
+    label: which one it is ("2 Affine"); map: how it moves points (None: not at all); wants_boxes, wants_objects: whether
+    it looks at the regions' boxes, or at the pixels they cover.
     """
 
     name: str
     label: str
     map: Map | None
     wants_boxes: bool
+    wants_objects: bool
 
     def run(self, rgb: Rgb, cargo: Cargo | None, seed: int) -> Outcome:
         """Run with this seed; a cargo of None means that the image has no regions."""
@@ -73,12 +78,13 @@ class ExtraStep:
         self.name, self.label = step.name, label
         self.p = float(params.pop("p", 0.5))
         self.op = factory.build(params)
+        self.wants_objects = self.op.wants_objects
 
     def run(self, rgb: Rgb, cargo: Cargo | None, seed: int) -> Outcome:
         """Run with this seed."""
         if random.Random(seed).random() >= self.p:
             return Outcome(rgb, None)
-        changed, params = self.op(rgb, seed)
+        changed, params = self.op(rgb, seed, cargo.objects if cargo else None)
         if changed.shape != rgb.shape or changed.dtype != np.uint8:
             msg = f"{self.label}: returned {changed.dtype} {changed.shape} for uint8 {rgb.shape}"
             raise ImageError(msg)
@@ -87,6 +93,8 @@ class ExtraStep:
 
 class LibraryStep:
     """A step that is an Albumentations transform."""
+
+    wants_objects = False
 
     def __init__(self, label: str, step: Step, *, always: bool = False) -> None:
         import albumentations

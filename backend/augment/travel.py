@@ -9,6 +9,7 @@ from backend.augment.ops import Rgb
 from backend.augment.steps import Cargo, Outcome, Runner
 from backend.augment.track import Track, clip, covered_share, inside, lower, prepare_for, snap, vanish
 from backend.core.geometry import Points
+from backend.imaging.raster import polygon_mask
 
 UNSEEN = 1e-4  # a smaller covered share is rounding
 
@@ -24,10 +25,20 @@ def advance(runner: Runner, rgb: Rgb, tracks: Sequence[Track], seed: int) -> tup
         if outcome.moved is None:
             return outcome, tuple(tracks)
         return outcome, unpack(ready, outcome, runner.label)
-    outcome = runner.run(rgb, Cargo(np.empty((0, 2))), seed)
+    objects = _objects(live, rgb) if runner.wants_objects else None
+    outcome = runner.run(rgb, Cargo(np.empty((0, 2)), objects=objects), seed)
     if outcome.covered is None or not outcome.covered.any():
         return outcome, tuple(tracks)
     return outcome, tuple(_occlude(track, outcome, runner.label) for track in tracks)
+
+
+def _objects(tracks: Sequence[Track], rgb: Rgb) -> NDArray[np.bool_]:
+    """Return the pixels that any region covers, (height, width)."""
+    height, width = rgb.shape[:2]
+    covered = np.zeros((height, width), bool)
+    for track in tracks:
+        covered |= track.pixels > 127 if track.pixels is not None else polygon_mask(track.rings, width, height)
+    return covered
 
 
 def _occlude(track: Track, outcome: Outcome, label: str) -> Track:

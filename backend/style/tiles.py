@@ -63,7 +63,7 @@ def tiles(height: int, width: int, side: int, reach: int, grid: int) -> Iterator
 
 
 def _spans(length: int, side: int, reach: int, grid: int) -> Iterator[tuple[int, int, int, int]]:
-    whole = -(-length // grid) * grid
+    whole = max(-(-length // grid), 2) * grid  # reflection at the coarsest map needs two pixels there
     step = side if whole > side + reach else whole
     for begin in range(0, whole, step):
         end = min(begin + step, whole)

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from backend.augment.ops import Op, OpFactory, Rgb
+from backend.augment.ops import BoolImage, Op, OpFactory, Rgb
 from backend.augment.transforms import Parameter, Transform
 from backend.style import DEFAULT, ENGINES
 
@@ -27,6 +27,8 @@ STYLE = Transform(
         Parameter("engine", "choice", DEFAULT, choices=tuple((name, name) for name in ENGINES)),
         Parameter("alpha", "range", 0.5, or_number=True, low=0, high=1),
         Parameter("detail", "number", 1.0, low=0, high=1),
+        Parameter("alpha_objects", "range", or_number=True, or_none=True, low=0, high=1),
+        Parameter("feather", "number", 8.0, low=0, high=200),
         Parameter("keep_color", "yes/no", False),
         Parameter("p", "number", 0.5, low=0, high=1),
     ),
@@ -74,16 +76,32 @@ class StyleOp:
         self._alpha = alpha_range(params.get("alpha", 0.5))
         self._detail = float(params.get("detail", 1.0))
         self._keep = bool(params.get("keep_color", False))
+        own = params.get("alpha_objects")
+        self._own = None if own is None else alpha_range(own)
+        self._feather = float(params.get("feather", 8.0))
+        self.wants_objects = self._own is not None
 
-    def __call__(self, rgb: Rgb, seed: int) -> tuple[Rgb, dict[str, Any]]:
+    def __call__(self, rgb: Rgb, seed: int, objects: BoolImage | None = None) -> tuple[Rgb, dict[str, Any]]:
         """Return the painted image, and which style, at which strength, by which engine."""
-        from backend.style.blend import keep_colour
+        from backend.style.blend import feathered, keep_colour, mix
 
         dice = random.Random(f"style:{seed}")  # the step's own coin was thrown with the bare seed
         sha, alpha = dice.choice(self._styles), round(dice.uniform(*self._alpha), 4)
         code = self._codes.of((self._folder / sha[:2] / sha).read_bytes())
-        painted = self._engine.paint(self._engine.content(rgb), code, alpha, self._detail)
-        drawn = {"style": sha, "alpha": alpha, "engine": self._engine.name, "version": self._engine.version}
+        looked = self._engine.content(rgb)
+        painted = self._engine.paint(looked, code, alpha, self._detail)
+        drawn: dict[str, Any] = {
+            "style": sha,
+            "alpha": alpha,
+            "engine": self._engine.name,
+            "version": self._engine.version,
+        }
+        if self._own is not None:
+            inside = round(dice.uniform(*self._own), 4)
+            drawn["alpha_objects"] = inside
+            if objects is not None:
+                own = self._engine.paint(looked, code, inside, self._detail)
+                painted = mix(painted, own, feathered(objects, self._feather))
         if self._keep:
             painted = keep_colour(rgb, painted)
         return painted, {**drawn, "detail": self._detail, "keep_color": self._keep}
@@ -109,6 +127,23 @@ def drawn_style(steps: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
 
 
 def _problems(params: Mapping[str, Any]) -> Iterator[str]:
+    yield from _of_names(params)
+    yield from _of_styles(params.get("styles"))
+    engine = params.get("engine", DEFAULT)
+    if engine not in ENGINES:
+        yield f"engine: there is no {str(engine)[:60]!r}; choose one of {', '.join(ENGINES)}"
+    for name in ("alpha", "alpha_objects"):
+        if params.get(name) is not None and not _range(params[name]):
+            yield f"{name}: give a number from 0 to 1, or a range [low, high] of them"
+    if not _within(params.get("feather", 8.0), 200):
+        yield "feather: give a number of pixels from 0 to 200"
+    if not _within(params.get("detail", 1.0)):
+        yield "detail: give a number from 0 to 1"
+    if not isinstance(params.get("keep_color", False), bool):
+        yield "keep_color: give true or false"
+
+
+def _of_names(params: Mapping[str, Any]) -> Iterator[str]:
     known = {one.name: one for one in STYLE.parameters}
     for name in params:
         if name not in known:
@@ -116,18 +151,6 @@ def _problems(params: Mapping[str, Any]) -> Iterator[str]:
             yield f"{name}: unknown parameter; " + (
                 f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known)}"
             )
-    yield from _of_styles(params.get("styles"))
-    engine = params.get("engine", DEFAULT)
-    if engine not in ENGINES:
-        yield f"engine: there is no {str(engine)[:60]!r}; choose one of {', '.join(ENGINES)}"
-    alpha = params.get("alpha", 0.5)
-    parts = alpha if isinstance(alpha, list | tuple) and len(alpha) == 2 else [alpha]
-    if not all(_share(part) for part in parts) or list(parts) != sorted(parts):
-        yield "alpha: give a number from 0 to 1, or a range [low, high] of them"
-    if not _share(params.get("detail", 1.0)):
-        yield "detail: give a number from 0 to 1"
-    if not isinstance(params.get("keep_color", False), bool):
-        yield "keep_color: give true or false"
 
 
 def _of_styles(styles: Any) -> Iterator[str]:
@@ -138,5 +161,10 @@ def _of_styles(styles: Any) -> Iterator[str]:
         )
 
 
-def _share(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
+def _range(value: Any) -> bool:
+    parts = value if isinstance(value, list | tuple) and len(value) == 2 else [value]
+    return all(_within(part) for part in parts) and list(parts) == sorted(parts)
+
+
+def _within(value: Any, high: float = 1) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= high
