@@ -141,6 +141,11 @@ class Settings(BaseSettings):
         return self.data_dir / "style-weights"
 
     @property
+    def style_engines_dir(self) -> Path:
+        """Where style engines lie that jobs trained, one folder each."""
+        return self.data_dir / "style-engines"
+
+    @property
     def lists_dir(self) -> Path:
         """Where lists of addresses and folders of images lie that may be collected from over HTTP."""
         return self.data_dir / "lists"

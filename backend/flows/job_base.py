@@ -1,24 +1,37 @@
 """What every kind of job is made of: parameters that are checked before it is queued, tools to work with, a key."""
 
+import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from backend.core.errors import UsageError
+from backend.core.errors import UsageError, shown
 from backend.core.progress import Progress
+from backend.core.recipe import NAME
 from backend.flows.builder.pool import Pool
 from backend.settings import Settings
 
 Json = dict[str, Any]
+FormatKey = Literal["yolo", "yolo-obb", "yolo-seg", "voc", "coco", "folders"]
 DatasetName = Annotated[
     str,
     Field(description="a dataset's name in the datasets folder, or a folder inside the data folder", max_length=1024),
 ]
 Number = Annotated[int, Field(strict=True, gt=0, le=2**31 - 1)]  # an id in Label Studio; neither true nor "7" is one
+
+
+def _usable(name: str) -> str:
+    if not re.fullmatch(NAME, name):
+        msg = f"{shown(name)} cannot be a dataset's name; give one of 1 to 100 characters without / and \\"
+        raise ValueError(msg)
+    return name
+
+
+NewName = Annotated[str, Field(max_length=100), AfterValidator(_usable)]  # as `--name`, judged before the job is queued
 
 
 def _nobody(_text: str) -> None:

@@ -1,18 +1,18 @@
 """The verbs as jobs: what each takes (the HTTP API's schemas) and returns. A new kind is one line in `KINDS`."""
 
-import re
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from backend.core.codec import digest
-from backend.core.errors import UsageError, shown
-from backend.core.recipe import NAME, Recipe, parse_recipe
+from backend.core.errors import UsageError
+from backend.core.recipe import Recipe, parse_recipe
 from backend.flows.builder.model import Report
-from backend.flows.job_base import DatasetName, Kind, Number, Params, Tools, dataset_path
+from backend.flows.job_base import DatasetName, FormatKey, Kind, NewName, Number, Params, Tools, dataset_path
 from backend.flows.job_kinds_collect import COLLECT_KINDS
 from backend.flows.job_kinds_detect import DETECT_KINDS
+from backend.flows.job_kinds_style import STYLE_KINDS
 from backend.flows.recipes import load_recipe, plain_recipe
 from backend.settings import Settings
 
@@ -20,17 +20,6 @@ if TYPE_CHECKING:
     from backend.flows.chosen import Chosen
 
 Json = dict[str, Any]
-FormatKey = Literal["yolo", "yolo-obb", "yolo-seg", "voc", "coco", "folders"]
-
-
-def _usable(name: str) -> str:
-    if not re.fullmatch(NAME, name):
-        msg = f"{shown(name)} cannot be a dataset's name; give one of 1 to 100 characters without / and \\"
-        raise ValueError(msg)
-    return name
-
-
-NewName = Annotated[str, Field(max_length=100), AfterValidator(_usable)]  # as `--name`, judged before the job is queued
 
 
 class Choice(Params):
@@ -237,5 +226,6 @@ _ALL: tuple[Kind[Any], ...] = (
     Kind("verify", VerifyParams, _verify, lambda _: None),
     *DETECT_KINDS,
     *COLLECT_KINDS,
+    *STYLE_KINDS,
 )
 KINDS: dict[str, Kind[Any]] = {kind.name: kind for kind in _ALL}

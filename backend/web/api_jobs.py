@@ -12,6 +12,7 @@ from backend.core.errors import UsageError
 from backend.flows.job_base import Kind, Params, dataset_path
 from backend.flows.job_kinds import KINDS, recipe_of
 from backend.flows.job_kinds_collect import collection_of, refused
+from backend.flows.job_kinds_style import check_styles
 from backend.store.jobs import JobRow, count_states, get_job, lines_of, list_jobs
 from backend.store.workers import alive
 from backend.web.problems import Problem, invalid
@@ -71,11 +72,12 @@ def submit(kind: str, params: Json) -> Response:
 
 
 def _look_ahead(params: Params) -> None:
-    """Refuse what the job would refuse as its first step: a recipe, a dataset, a source, a path."""
+    """Refuse what the job would refuse as its first step: a recipe, a dataset, a source, a path, a style."""
     settings = services().settings
     if (found := refused(params, settings)) is not None:
         field, error = found
         raise Problem(422, str(error), fix=error.fix, errors=[(field, str(error))]) from error
+    check_styles(params, settings)
     recipe, dataset = getattr(params, "recipe", None), getattr(params, "dataset", None)
     if recipe is not None:
         recipe_of(recipe, settings, "recipe")
@@ -153,7 +155,7 @@ def sheet(path: JobPath) -> Response:
     """Return the picture that a preview job drew."""
     row = _row(path.job)
     file = services().settings.sheets_dir.resolve() / f"{row.id}.jpg"
-    if row.kind != "preview" or not file.is_file():
+    if row.kind not in {"preview", "style-sheet"} or not file.is_file():
         raise Problem(404, f"job {row.id} has no contact sheet", fix="only previews that are done have one")
     return send_file(file, mimetype="image/jpeg", conditional=True)
 

@@ -19,6 +19,7 @@ from backend.web import (
     api_recipes,
     api_rules,
     api_sources,
+    api_styles,
     guard,
     idempotency,
     logs,
@@ -44,6 +45,7 @@ _APIS = (
     api_models,
     api_sources,
     api_collections,
+    api_styles,
     orders,
 )
 

@@ -14,7 +14,12 @@ from backend.web.problems import Problem
 JSON_LIMIT = 1_000_000  # bytes of a request's body
 UPLOAD_LIMIT = 512 * 1024 * 1024
 PREDICT_LIMIT = 50_000_000  # Label Studio sends all chosen tasks at once, with their annotations and predictions
-UPLOADS = frozenset({"/api/v1/datasets"})
+PICTURE_LIMIT = 50_000_000
+UPLOADS = {
+    "/api/v1/datasets": UPLOAD_LIMIT,
+    "/api/v1/styles": PICTURE_LIMIT,
+    "/api/v1/styles/contents": PICTURE_LIMIT,
+}
 
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^\[\]:]+)(?::\d{1,5})?", re.IGNORECASE)
 _HEALTH = frozenset({"/healthz", "/readyz"})  # asked by address, and they tell nothing
@@ -72,8 +77,8 @@ def install(app: Flask, settings: Settings) -> None:
 
 
 def _check_size() -> None:
-    upload = request.path in UPLOADS and request.method == "POST"
-    limit = UPLOAD_LIMIT if upload else PREDICT_LIMIT if request.path == "/ml/predict" else JSON_LIMIT
+    upload = UPLOADS.get(request.path) if request.method == "POST" else None
+    limit = upload or (PREDICT_LIMIT if request.path == "/ml/predict" else JSON_LIMIT)
     request.max_content_length = limit
     if (request.content_length or 0) > limit:
         raise Problem(413, f"a request here may have at most {limit} bytes, this one has {request.content_length}")

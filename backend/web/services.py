@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from flask import current_app
@@ -14,6 +15,9 @@ from backend.flows.jobs import Jobs
 from backend.settings import Settings
 from backend.store.tables import open_database
 from backend.web.problems import Problem
+
+if TYPE_CHECKING:
+    from backend.flows.style.preview import Previews
 
 _KEY = "labelloom"
 _AWAY = "the database does not answer"
@@ -29,6 +33,7 @@ class Services:
         self._lock = threading.Lock()
         self._engine: sa.Engine | None = None
         self._jobs: Jobs | None = None
+        self._previews: Previews | None = None
 
     @property
     def engine(self) -> sa.Engine:
@@ -59,6 +64,15 @@ class Services:
                 with answered():
                     self._jobs = Jobs(self.settings, engine)
             return self._jobs
+
+    @property
+    def previews(self) -> "Previews":
+        """What was looked at for previews of styles."""
+        from backend.flows.style.preview import Previews  # OpenCV and ONNX Runtime only where they are asked for
+
+        with self._lock:
+            self._previews = self._previews or Previews(self.settings, threads=1)
+            return self._previews
 
     @property
     def datasets_dir(self) -> Path:

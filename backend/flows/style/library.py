@@ -3,7 +3,9 @@
 The library is a folder of pictures, `<data>/styles/`: a style is called what its file is called, without the suffix.
 """
 
+import hashlib
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +15,12 @@ from backend.core.model import Skipped
 from backend.flows.style.step import SHA
 from backend.imaging.containers import IMAGE_SUFFIXES
 from backend.imaging.decode import decode, probe
-from backend.imaging.encode import encode
 from backend.imaging.files import write_atomic
-from backend.imaging.hashes import sha256
 from backend.settings import Settings
 
 MADE = "made"
 NAME = re.compile(r"[^/\\.\x00-\x1f][^/\\\x00-\x1f]{0,99}")
+_LONGEST = 240  # bytes: file systems take 255, and a suffix comes behind
 _MADE_VERSION = "1"  # changes when a made style does
 
 
@@ -45,8 +46,7 @@ def find_styles(specs: Sequence[str], settings: Settings, skipped: list[Skipped]
     for spec in specs:
         for name, path in _paths(spec, settings):
             try:
-                probe(path)
-                sha = sha256(path.read_bytes())
+                sha = _readable(path, settings)
             except (ImageError, OSError) as error:
                 bad.append(Skipped(str(path), str(error)))
                 continue
@@ -56,6 +56,21 @@ def find_styles(specs: Sequence[str], settings: Settings, skipped: list[Skipped]
         msg = f"no style can be used{first}" if specs else "no style is given"
         raise UsageError(msg, fix="name a picture, a folder of them, or one that `labelloom style list` shows")
     return list(found.values())
+
+
+def _readable(path: Path, settings: Settings) -> str:
+    """Return a picture's sha256 if it can be decoded; the library's own were, when they came."""
+    if path.parent == settings.styles_dir or path.is_relative_to(settings.cache_dir):
+        probe(path)
+    else:
+        decode(path.read_bytes())
+    return sha256_of(path)
+
+
+def sha256_of(path: Path) -> str:
+    """Return the sha256 of a file's bytes, in hex."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def own_styles(settings: Settings) -> Iterator[tuple[str, Path]]:
@@ -68,6 +83,7 @@ def own_styles(settings: Settings) -> Iterator[tuple[str, Path]]:
 
 def made_styles(settings: Settings) -> Iterator[tuple[str, Path]]:
     """Yield name and file of what LabelLoom makes; a file that is missing is made."""
+    from backend.imaging.encode import encode
     from backend.style.made import MADE as MAKERS
     from backend.style.made import make
 
@@ -99,19 +115,24 @@ def add_bytes(data: bytes, name: str, settings: Settings) -> Style:
         UsageError: the name is taken or unusable.
         ImageError: it is no picture.
     """
-    if not NAME.fullmatch(name):
+    name = unicodedata.normalize("NFC", name)
+    if not NAME.fullmatch(name) or name == MADE or name.startswith(SHA) or len(_bytes(name)) > _LONGEST:
         msg = f"{shown(name)} cannot be a style's name"
-        raise UsageError(msg, fix="give one of 1 to 100 characters without / and \\ that begins with no dot")
-    kind, sha = decode(data).format, sha256(data)
+        raise UsageError(msg, fix="give one of 1 to 80 letters without / and \\ that begins with no dot")
+    kind, sha = decode(data).format, hashlib.sha256(data).hexdigest()
     for known, path in own_styles(settings):
         if known == name:
-            if sha256(path.read_bytes()) == sha:
+            if sha256_of(path) == sha:
                 return Style(name, sha, path)
             msg = f"there is a style {shown(name)} already"
             raise UsageError(msg, fix="give another --name, or remove that one first")
     path = settings.styles_dir / f"{name}.{kind}"
     write_atomic(path, data)
     return Style(name, sha, path)
+
+
+def _bytes(name: str) -> bytes:
+    return name.encode("utf-8", "replace")
 
 
 def remove_style(name: str, settings: Settings) -> Path:
@@ -161,7 +182,7 @@ def _by_content(spec: str, settings: Settings) -> Path:
         if cached(sha, settings).is_file():
             return cached(sha, settings)
         for _, path in (*own_styles(settings), *made_styles(settings)):
-            if sha256(path.read_bytes()) == sha:
+            if sha256_of(path) == sha:
                 return path
     msg = f"the style {shown(spec)} is not there any more"
     raise UsageError(msg, fix="add its picture again: `labelloom style add FILE`")

@@ -3,13 +3,13 @@
 From then on neither a renamed file nor a deleted folder changes or breaks the run, or a later rebuild.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from backend.core.errors import LabelLoomError, UsageError, shown
 from backend.core.model import Skipped
 from backend.core.recipe import Recipe, Step
-from backend.flows.style.library import Style, cached, find_styles, made_styles, own_styles
+from backend.flows.style.library import MADE, Style, cached, find_styles, made_styles, own_styles
 from backend.flows.style.step import NAME, SHA, Places, StyleFactory
 from backend.imaging.files import link_or_copy
 from backend.settings import Settings
@@ -70,15 +70,25 @@ def _specs(recipe: Recipe) -> set[str]:
 
 
 def check_served(recipe: Recipe, settings: Settings) -> Recipe:
-    """Return a recipe that came over HTTP if it names only styles of the library or below the data folder.
+    """Return a recipe that came over HTTP if it names only styles of the library.
 
     Raises:
-        UsageError: it names another file; whether that exists is not told.
+        UsageError: it names another; whether there is such a file is not told.
     """
-    names = {name for name, _ in (*own_styles(settings), *made_styles(settings))} | {"made"}
-    root = settings.data_dir.resolve()
-    for spec in sorted(_specs(recipe)):
-        if not (spec in names or spec.startswith(SHA) or (root / spec).resolve().is_relative_to(root)):
-            msg = f"Style: styles: {shown(spec)} is no style of the library"
-            raise UsageError(msg, fix="add the picture to the library first: POST /api/v1/styles")
+    check_library(sorted(_specs(recipe)), settings)
     return recipe
+
+
+def check_library(specs: Sequence[str], settings: Settings) -> None:
+    """Check that styles named over HTTP are the library's: a path is relative to nothing that a client knows.
+
+    Raises:
+        UsageError: one is not.
+    """
+    if all(spec.startswith(SHA) for spec in specs):
+        return
+    names = {name for name, _ in (*own_styles(settings), *made_styles(settings))} | {MADE}
+    for spec in specs:
+        if spec not in names and not spec.startswith(SHA):
+            msg = f"{shown(spec)} is no style of the library"
+            raise UsageError(msg, fix="GET /api/v1/styles lists them; POST /api/v1/styles adds one")
