@@ -1,7 +1,7 @@
 """Does a detector still find what it was shown, when the picture is painted? `python -m benchmarks.style_recall`.
 
-Trains the default detector (`--fast`) on raccoons, and asks it about others: as they are, and painted at alpha 0.5 in the
-styles that LabelLoom makes. Recall is over boxes, at IoU 0.5, of findings scored at least 0.3.
+Trains the default detector (`--fast`) on raccoons, and asks it about others: as they are, and painted at alpha 0.5 in
+the styles that LabelLoom makes. Recall is over boxes, at IoU 0.5, of findings scored at least 0.3.
 """
 
 import json

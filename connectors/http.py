@@ -8,7 +8,8 @@ target checked again.
 import ipaddress
 import socket
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 
 import httpx
 
@@ -23,7 +24,7 @@ _REDIRECTS = 5
 _CHUNK = 1 << 16
 
 
-class _Transient(FetchError):
+class Transient(FetchError):
     """Worth another try: the connection broke or the server failed."""
 
 
@@ -98,27 +99,40 @@ class PublicFetcher:
             FetchError: refused, absent, too large, or too slow.
         """
         until = time.monotonic() + self._deadline
-        for attempt in retry_context(on=_Transient, attempts=4, wait_initial=0.2, timeout=self._deadline):
+        for attempt in retry_context(on=Transient, attempts=4, wait_initial=0.2, timeout=self._deadline):
             with attempt:
                 return self._once(url, trusted, until)
         raise AssertionError  # the last attempt raises
 
     def _once(self, url: str, trusted: bool, until: float) -> bytes:
+        with self.opened(url, trusted=trusted) as response:
+            return read_all(response, self._limit, until)
+
+    @contextmanager
+    def opened(
+        self, url: str, *, trusted: bool = False, headers: Mapping[str, str] | None = None
+    ) -> Iterator[httpx.Response]:
+        """Open an address, each redirect checked; the body is the caller's to read, once.
+
+        Raises:
+            FetchError: refused or absent, or the connection broke, in the caller's reading too.
+        """
         for _ in range(_REDIRECTS + 1):
             request = self._request(url, trusted)
+            request.headers.update(headers or {})
             try:
                 response = self._client.send(request, stream=True)
                 try:
-                    if response.has_redirect_location:
-                        url, trusted = str(httpx.URL(url).join(response.headers["location"])), False
-                        continue
-                    _raise_for(response, url)
-                    return read_all(response, self._limit, until)
+                    if not response.has_redirect_location:
+                        _raise_for(response, url)
+                        yield response
+                        return
+                    url, trusted = str(httpx.URL(url).join(response.headers["location"])), False
                 finally:
                     response.close()
             except httpx.HTTPError as error:
                 msg = f"{_host(url)}: {error or type(error).__name__}"
-                raise _Transient(msg) from error
+                raise Transient(msg) from error
         msg = f"{_host(url)}: more than {_REDIRECTS} redirects"
         raise FetchError(msg)
 
@@ -155,7 +169,7 @@ def _raise_for(response: httpx.Response, url: str) -> None:
         return
     msg = f"{_host(url)} answered HTTP {status}"
     if status >= 500 or status in {408, 429}:
-        raise _Transient(msg, status=status)
+        raise Transient(msg, status=status)
     raise FetchError(msg, status=status)
 
 

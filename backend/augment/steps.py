@@ -53,8 +53,8 @@ class Outcome:
 class Runner(Protocol):
     """A step that can be run.
 
-    label: which one it is ("2 Affine"); map: how it moves points (None: not at all); wants_boxes, wants_objects: whether
-    it looks at the regions' boxes, or at the pixels they cover.
+    label: which one it is ("2 Affine"); map: how it moves points (None: not at all); wants_boxes, wants_objects:
+    whether it looks at the regions' boxes, or at the pixels they cover.
     """
 
     name: str

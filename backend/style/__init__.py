@@ -19,7 +19,7 @@ ENGINES: dict[str, EngineKind] = {
             "vgg",
             "the network of the paper (Huang & Belongie 2017), with weights that you give or fetch",
             opens="backend.style.vgg:open_engine",
-            options=("weights",),
+            options=("weights", "encoder", "decoder"),
         ),
         EngineKind(
             "magenta",

