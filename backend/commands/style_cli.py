@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from backend.commands import style, style_train_cli
+from backend.commands import style, style_fetch, style_train_cli
 
 CODES = (
     "Exit codes: 0 done; 1 not finished, or nothing to do; 2 arguments, settings or styles invalid, nothing touched; "
@@ -18,6 +18,7 @@ style_app = typer.Typer(no_args_is_help=True, help="Styles: list, add, remove, l
 app.add_typer(style_train_cli.app)
 app.add_typer(style_app, name="style")
 style_app.command("check", epilog=style_train_cli.CODES)(style_train_cli.check)
+style_app.command("fetch", epilog=CODES)(style_fetch.fetch)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one machine-readable object on stdout.")]
 Contents = Annotated[list[Path], typer.Argument(help="Pictures, folders of them, or a labelled dataset's folder.")]

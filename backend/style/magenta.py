@@ -8,9 +8,11 @@ reflection, and what comes out is made the content's size again. Strokes of a la
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from backend.core.errors import LabelLoomError
 from backend.style.base import Floats, Json, Rgb, Runtime, StyleCode, check_alpha
@@ -48,13 +50,13 @@ class Magenta:
         side = min(rgb.shape[:2])
         top, left = (rgb.shape[0] - side) // 2, (rgb.shape[1] - side) // 2
         square = _resized(rgb[top : top + side, left : left + side], _STYLE_SIDE, _STYLE_SIDE)
-        return StyleCode((self._run(self._predict, square.astype(np.float32) / 255).reshape(100),))
+        return StyleCode((self._run(self._predict, square / np.float32(255)).reshape(100),))
 
     def content(self, rgb: Rgb) -> Seen:
         """Look at a content, its own style among what is seen."""
         height, width = _fitted(rgb)
         whole = Tile(0, 0, height, width, (0, 0, _SIDE, _SIDE))
-        small = framed(_resized(rgb, height, width), whole, _SIDE).astype(np.float32) / 255
+        small = framed(_resized(rgb, height, width), whole, _SIDE).astype(np.float32) / np.float32(255)
         return Seen(rgb, small, self.style(rgb).arrays[0])
 
     def paint(self, content: Seen, style: StyleCode, alpha: float, detail: float = 1.0) -> Rgb:
@@ -107,7 +109,7 @@ def _fitted(rgb: Rgb) -> tuple[int, int]:
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 
-def _resized(picture: Floats | Rgb, height: int, width: int) -> Floats:
+def _resized(picture: NDArray[Any], height: int, width: int) -> NDArray[Any]:
     """Return a picture in another size: averaged where it shrinks, cubic where it grows."""
     how = cv2.INTER_AREA if height <= picture.shape[0] and width <= picture.shape[1] else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(picture, (width, height), interpolation=how))

@@ -9,6 +9,11 @@ from backend.style.base import Json, Runtime
 FILES = {"encoder": "vgg_normalised.pth", "decoder": "decoder.pth"}  # by option: what people call them
 
 
+def files_in(folder: Path) -> Json:
+    """Return the options that name a folder's files, there or not."""
+    return {option: str(folder / name) for option, name in FILES.items()}
+
+
 def open_engine(options: Json, runtime: Runtime) -> AdainEngine:
     """Return the engine. Options: `weights`, the folder of both files; `encoder`, `decoder`: one that lies elsewhere.
 
@@ -35,6 +40,6 @@ def _file(option: str, options: Json) -> Path:
     if options.get(option):
         return Path(options[option])
     if options.get("weights"):
-        return Path(options["weights"]) / FILES[option]
+        return Path(files_in(Path(options["weights"]))[option])
     msg = f"the engine vgg needs its weights, and no {option} is named"
     raise UsageError(msg, fix="fetch them with `labelloom style fetch`, or give encoder=FILE and decoder=FILE")

@@ -81,7 +81,7 @@ class Vgg:
         self.version = _fingerprint(pair) + way.name
         self._way = way
         self._encoder, self._decoder = (
-            copy.deepcopy(net).to(way.device, way.dtype, memory_format=way.layout).eval().requires_grad_(False)
+            copy.deepcopy(net).to(way.device, way.dtype).to(memory_format=way.layout).eval().requires_grad_(False)
             for net in pair
         )
 
