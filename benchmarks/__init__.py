@@ -18,4 +18,5 @@ BENCHMARKS = {
     "figure3": "benchmarks.figure3",
     "read_back": "benchmarks.read_back",
     "collect": "benchmarks.collect",
+    "style": "benchmarks.style",
 }

@@ -49,8 +49,8 @@ class Magenta:
         """Return a style's 100 numbers, looked up in the square at its middle."""
         side = min(rgb.shape[:2])
         top, left = (rgb.shape[0] - side) // 2, (rgb.shape[1] - side) // 2
-        square = _resized(rgb[top : top + side, left : left + side], _STYLE_SIDE, _STYLE_SIDE)
-        return StyleCode((self._run(self._predict, square / np.float32(255)).reshape(100),))
+        square: Rgb = _resized(rgb[top : top + side, left : left + side], _STYLE_SIDE, _STYLE_SIDE)
+        return StyleCode((self._run(self._predict, square.astype(np.float32) / np.float32(255)).reshape(100),))
 
     def content(self, rgb: Rgb) -> Seen:
         """Look at a content, its own style among what is seen."""
@@ -73,7 +73,7 @@ class Magenta:
                 content.plain = self._painted(content.small, own)
             change = change - rest * content.plain
         height, width = _fitted(content.rgb)
-        out = _resized(change[:height, :width], *content.rgb.shape[:2])
+        out: Floats = _resized(change[:height, :width], *content.rgb.shape[:2])
         return np.clip(np.rint(out + rest * content.rgb), 0, 255).astype(np.uint8)
 
     def _painted(self, small: Floats, numbers: Floats) -> Floats:
