@@ -110,7 +110,7 @@ def _item(name: str, path: Path) -> StyleItem:
 
 def _file(name: str) -> Path:
     settings = services().settings
-    for known, path in (*own_styles(settings), *made_styles(settings)):
+    for known, path in (*own_styles(settings), *made_styles(settings, name)):
         if known == name:
             return path
     raise Problem(404, f"there is no style {name[:100]!r}", fix="GET /api/v1/styles lists them")
@@ -173,10 +173,10 @@ def remove(path: StylePath) -> tuple[str, int]:
 def content(raw: PictureBody) -> Response:
     """Keep a picture in the cache; at most 50 MB."""
     try:
-        sha, width, height = keep_content(_received(), services().settings)
+        name, width, height = keep_content(_received(), services().settings)
     except ImageError as error:
         raise _refused(error) from error
-    answer = jsonify(Content(content=f"sha256:{sha}", width=width, height=height).model_dump(mode="json"))
+    answer = jsonify(Content(content=name, width=width, height=height).model_dump(mode="json"))
     answer.status_code = 201
     return answer
 

@@ -81,14 +81,23 @@ def own_styles(settings: Settings) -> Iterator[tuple[str, Path]]:
                 yield path.stem, path
 
 
-def made_styles(settings: Settings) -> Iterator[tuple[str, Path]]:
-    """Yield name and file of what LabelLoom makes; a file that is missing is made."""
+def made_names() -> list[str]:
+    """Return the names of what LabelLoom makes itself."""
+    from backend.style.made import MADE as MAKERS
+
+    return [f"{MADE}/{name}" for name in MAKERS]
+
+
+def made_styles(settings: Settings, only: str | None = None) -> Iterator[tuple[str, Path]]:
+    """Yield name and file of what LabelLoom makes, or of one; a file that is missing is made, which takes a while."""
     from backend.imaging.encode import encode
     from backend.style.made import MADE as MAKERS
     from backend.style.made import make
 
     folder = settings.cache_dir / "made-styles" / _MADE_VERSION
     for name in MAKERS:
+        if only not in {None, f"{MADE}/{name}"}:
+            continue
         path = folder / f"{name}.png"
         if not path.is_file():
             write_atomic(path, encode(make(name), "png"))
@@ -154,7 +163,7 @@ def _paths(spec: str, settings: Settings) -> Iterable[tuple[str, Path]]:
     if spec.startswith(SHA):
         return [(spec, _by_content(spec, settings))]
     if spec == MADE or spec.startswith(f"{MADE}/"):
-        chosen = [one for one in made_styles(settings) if spec in (MADE, one[0])]
+        chosen = list(made_styles(settings, None if spec == MADE else spec))
     else:
         chosen = [one for one in own_styles(settings) if one[0] == spec] or list(_files(Path(spec).expanduser()))
     if not chosen:

@@ -9,7 +9,7 @@ from pathlib import Path
 from backend.core.errors import LabelLoomError, UsageError, shown
 from backend.core.model import Skipped
 from backend.core.recipe import Recipe, Step
-from backend.flows.style.library import MADE, Style, cached, find_styles, made_styles, own_styles
+from backend.flows.style.library import MADE, Style, cached, find_styles, made_names, own_styles
 from backend.flows.style.step import NAME, SHA, Places, StyleFactory
 from backend.imaging.files import link_or_copy
 from backend.settings import Settings
@@ -26,7 +26,8 @@ def pin(
         UsageError: a style is not there, or an engine's weights are missing.
         LabelLoomError: a package that an engine needs is not installed.
     """
-    places = Places(str(settings.sources_dir), str(settings.style_codes_dir), str(settings.style_weights_dir))
+    where = (settings.sources_dir, settings.style_codes_dir, settings.style_weights_dir, settings.style_engines_dir)
+    places = Places(*map(str, where))
     skipped: list[Skipped] = []
     for sha, path in (known or {}).items():
         if f"{SHA}{sha}" in _specs(recipe) and not cached(sha, settings).is_file():
@@ -76,6 +77,11 @@ def check_served(recipe: Recipe, settings: Settings) -> Recipe:
         UsageError: it names another; whether there is such a file is not told.
     """
     check_library(sorted(_specs(recipe)), settings)
+    for step in (*recipe.preprocess, *recipe.steps):
+        folder = step.params.get("folder") if step.name == NAME else None
+        if folder and ("/" in str(folder) or not (settings.style_engines_dir / str(folder)).is_dir()):
+            msg = f"there is no style engine {shown(folder)}"
+            raise UsageError(msg, fix="name one that a train-style job made")
     return recipe
 
 
@@ -87,7 +93,7 @@ def check_library(specs: Sequence[str], settings: Settings) -> None:
     """
     if all(spec.startswith(SHA) for spec in specs):
         return
-    names = {name for name, _ in (*own_styles(settings), *made_styles(settings))} | {MADE}
+    names = {name for name, _ in own_styles(settings)} | {MADE, *made_names()}
     for spec in specs:
         if spec not in names and not spec.startswith(SHA):
             msg = f"{shown(spec)} is no style of the library"
