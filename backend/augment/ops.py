@@ -15,11 +15,12 @@ BoolImage = NDArray[np.bool_]  # shape (height, width)
 
 
 class Op(Protocol):
-    """One operation, built once per process. wants_objects: whether it is told where the regions lie."""
+    """One operation, built once per process.
 
-    wants_objects: bool
+    One with an attribute `wants_objects` that is true is told where the regions lie, as a third argument.
+    """
 
-    def __call__(self, rgb: Rgb, seed: int, objects: BoolImage | None = None) -> tuple[Rgb, Mapping[str, Any]]:
+    def __call__(self, rgb: Rgb, seed: int, /, *objects: BoolImage | None) -> tuple[Rgb, Mapping[str, Any]]:
         """Return the changed image, same shape, and what was drawn (for the manifest).
 
         The result must depend on the arguments alone, and `rgb` must not be written to.
@@ -27,7 +28,7 @@ class Op(Protocol):
         Args:
             rgb: the image.
             seed: what everything random comes from.
-            objects: (height, width), the pixels that any region covers; None if there are none, or it is not wanted.
+            objects: (height, width), the pixels that any region covers, None if there are none; only if it is wanted.
         """
 
 

@@ -78,13 +78,14 @@ class ExtraStep:
         self.name, self.label = step.name, label
         self.p = float(params.pop("p", 0.5))
         self.op = factory.build(params)
-        self.wants_objects = self.op.wants_objects
+        self.wants_objects = getattr(self.op, "wants_objects", False)  # most are plain functions
 
     def run(self, rgb: Rgb, cargo: Cargo | None, seed: int) -> Outcome:
         """Run with this seed."""
         if random.Random(seed).random() >= self.p:
             return Outcome(rgb, None)
-        changed, params = self.op(rgb, seed, cargo.objects if cargo else None)
+        objects = (cargo.objects if cargo else None,) if self.wants_objects else ()
+        changed, params = self.op(rgb, seed, *objects)
         if changed.shape != rgb.shape or changed.dtype != np.uint8:
             msg = f"{self.label}: returned {changed.dtype} {changed.shape} for uint8 {rgb.shape}"
             raise ImageError(msg)

@@ -43,6 +43,9 @@ def stylize(  # noqa: PLR0913 - each is an option of its own
     detail: Detail = 1.0,
     keep_color: Annotated[bool, typer.Option("--keep-color", help="Take the style's light, not its colours.")] = False,
     engine: Engine = "compact",
+    folder: Annotated[
+        str | None, typer.Option("--engine-folder", help="A compact engine of your own, as train-style wrote it.")
+    ] = None,
     variants: Annotated[int, typer.Option("--variants", "-n", min=1, max=1000, help="Pictures per content.")] = 1,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same pictures.")] = 0,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder that gets the result's folder.")] = None,
@@ -68,7 +71,14 @@ def stylize(  # noqa: PLR0913 - each is an option of its own
     Example: `labelloom stylize raccoons/ --style paintings/ --alpha 0.9 --alpha-objects 0.2 --out painted/`
     """
     look = {"styles": tuple(styles), "engine": engine, "alpha": alpha, "alpha_objects": alpha_objects}
-    look |= {"feather": feather, "detail": detail, "keep_color": keep_color, "variants": variants, "seed": seed}
+    look |= {
+        "feather": feather,
+        "detail": detail,
+        "keep_color": keep_color,
+        "variants": variants,
+        "seed": seed,
+        "folder": folder,
+    }
     how = {"out": out, "name": name, "formats": tuple(formats or ()), "workers": workers, "overwrite": overwrite}
     how |= {"dry_run": dry_run, "image": image, "quality": quality}
     style.stylize(content, look, how, write_back, as_json=as_json)

@@ -25,7 +25,7 @@ def train_style(folders: tuple[list[Path], list[Path]], config: Json, how: Json,
         lines = [
             f"engine      {done.folder} (version {done.card['version']})",
             *_gate_lines(gates),
-            f"use it      labelloom stylize PHOTOS --style PAINTING --out DIR --option folder={done.folder}",
+            f"use it      labelloom stylize PHOTOS --style PAINTING --out DIR --engine-folder {done.folder}",
         ]
         skipped = [(one.item, one.reason) for one in done.skipped]
         return Outcome(lines, str(done.folder), {}, skipped, exit_code=3 if skipped else 0, more={"card": done.card})

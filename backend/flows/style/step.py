@@ -25,6 +25,7 @@ STYLE = Transform(
     (
         Parameter("styles", "text", required=True),
         Parameter("engine", "choice", DEFAULT, choices=tuple((name, name) for name in ENGINES)),
+        Parameter("folder", "text", or_none=True),
         Parameter("alpha", "range", 0.5, or_number=True, low=0, high=1),
         Parameter("detail", "number", 1.0, low=0, high=1),
         Parameter("alpha_objects", "range", or_number=True, or_none=True, low=0, high=1),
@@ -37,11 +38,12 @@ STYLE = Transform(
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where workers find what styles need: pinned pictures by sha256, codes, weights."""
+    """Where workers find what styles need: pinned pictures by sha256, codes, weights, engines that jobs trained."""
 
     styles: str
     codes: str
     weights: str
+    engines: str
 
 
 class StyleFactory:
@@ -69,6 +71,9 @@ class StyleOp:
 
         kind = ENGINES[params.get("engine", DEFAULT)]
         options = {"weights": places.weights} if "weights" in kind.options else {}
+        if params.get("folder"):
+            trained = Path(places.engines) / str(params["folder"])  # a job's, by its name; else a folder anywhere
+            options["folder"] = str(trained if trained.is_dir() else params["folder"])
         self._engine = kind.open(options, Runtime())
         self._codes = Codes(self._engine, Path(places.codes))
         self._folder = Path(places.styles)
@@ -81,7 +86,7 @@ class StyleOp:
         self._feather = float(params.get("feather", 8.0))
         self.wants_objects = self._own is not None
 
-    def __call__(self, rgb: Rgb, seed: int, objects: BoolImage | None = None) -> tuple[Rgb, dict[str, Any]]:
+    def __call__(self, rgb: Rgb, seed: int, /, *objects: BoolImage | None) -> tuple[Rgb, dict[str, Any]]:
         """Return the painted image, and which style, at which strength, by which engine."""
         from backend.style.blend import feathered, keep_colour, mix
 
@@ -99,9 +104,9 @@ class StyleOp:
         if self._own is not None:
             inside = round(dice.uniform(*self._own), 4)
             drawn["alpha_objects"] = inside
-            if objects is not None:
+            if (covered := objects[0]) is not None:
                 own = self._engine.paint(looked, code, inside, self._detail)
-                painted = mix(painted, own, feathered(objects, self._feather))
+                painted = mix(painted, own, feathered(covered, self._feather))
         if self._keep:
             painted = keep_colour(rgb, painted)
         return painted, {**drawn, "detail": self._detail, "keep_color": self._keep}
@@ -132,6 +137,8 @@ def _problems(params: Mapping[str, Any]) -> Iterator[str]:
     engine = params.get("engine", DEFAULT)
     if engine not in ENGINES:
         yield f"engine: there is no {str(engine)[:60]!r}; choose one of {', '.join(ENGINES)}"
+    if params.get("folder") is not None and not (isinstance(params["folder"], str) and engine == "compact"):
+        yield "folder: give the folder that `labelloom train-style` wrote, for the engine compact"
     for name in ("alpha", "alpha_objects"):
         if params.get(name) is not None and not _range(params[name]):
             yield f"{name}: give a number from 0 to 1, or a range [low, high] of them"

@@ -26,7 +26,10 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How to paint; the fields of the `Style` step. variants: pictures per content; seed: of everything drawn."""
+    """How to paint; the fields of the `Style` step. variants: pictures per content; seed: of everything drawn.
+
+    folder: another compact engine, as `train-style` writes it.
+    """
 
     styles: tuple[str, ...]
     engine: str = "compact"
@@ -37,6 +40,7 @@ class Look:
     keep_color: bool = False
     variants: int = 1
     seed: int = 0
+    folder: str | None = None
 
     def recipe(self, name: str, formats: Sequence[str], image: Json) -> Recipe:
         """Return the recipe that paints.
@@ -46,6 +50,8 @@ class Look:
         """
         alpha = list(self.alpha) if isinstance(self.alpha, tuple) else self.alpha
         step: Json = {"styles": list(self.styles), "engine": self.engine, "alpha": alpha, "detail": self.detail}
+        if self.folder:
+            step["folder"] = self.folder
         if self.alpha_objects is not None:
             step |= {"alpha_objects": self.alpha_objects, "feather": self.feather}
         return parse_recipe(

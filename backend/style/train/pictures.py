@@ -28,13 +28,13 @@ def sheet(engine: Engine, contents: Sequence[Rgb], styles: Sequence[Rgb]) -> Rgb
 
 
 def curves(points: Sequence[Json]) -> Rgb:
-    """Return the losses over the iterations, each drawn from 0 to its largest value (told beside its name)."""
+    """Return the losses over the iterations, each drawn from 0 to its largest value (told in brackets)."""
     height, width = _PLOT
     canvas = np.full((height, width, 3), 255, np.uint8)
-    left, right, top, bottom = 20, width - 20, 20, height - 30
+    left, right, top, bottom = 20, width - 240, 20, height - 30  # words stand to the right
     cv2.rectangle(canvas, (left, top), (right, bottom), (200, 200, 200))
     last = max((point["iteration"] for point in points), default=1)
-    cv2.putText(canvas, f"{last} iterations", (right - 140, height - 8), _FONT, 0.45, (60, 60, 60), 1, cv2.LINE_AA)
+    cv2.putText(canvas, f"{last} iterations", (left, height - 8), _FONT, 0.45, (60, 60, 60), 1, cv2.LINE_AA)
     for row, (name, colour) in enumerate(_COLOURS.items()):
         values = [(point["iteration"], point[name]) for point in points if name in point]
         if not values:
@@ -43,6 +43,6 @@ def curves(points: Sequence[Json]) -> Rgb:
         xy = [(left + (right - left) * at / last, bottom - (bottom - top) * value / most) for at, value in values]
         line = np.array(xy, np.float64).round().astype(np.int32).reshape(-1, 1, 2)
         cv2.polylines(canvas, [line], False, colour, 2, cv2.LINE_AA)
-        words = f"{name}: {values[-1][1]:.3f} (at most {most:.3f})"
-        cv2.putText(canvas, words, (right - 250, top + 22 + 20 * row), _FONT, 0.45, colour, 1, cv2.LINE_AA)
+        words = f"{name} {values[-1][1]:.3f} (of {most:.3f})"
+        cv2.putText(canvas, words, (right + 12, top + 22 + 24 * row), _FONT, 0.45, colour, 1, cv2.LINE_AA)
     return canvas
