@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from backend.core.codec import digest
 from backend.flows.job_base import DatasetName, FormatKey, Json, Kind, NewName, Params, Tools, dataset_path
 from backend.settings import Settings
 
@@ -137,7 +138,7 @@ def _train(params: TrainStyleParams, tools: Tools) -> Json:
 
 
 STYLE_KINDS: tuple[Kind[Any], ...] = (
-    Kind("stylize", StylizeParams, _stylize, lambda p: f"stylize:{p.dataset}:{p.name}"),
+    Kind("stylize", StylizeParams, _stylize, lambda p: f"stylize:{digest(p.model_dump(mode='json'))[:16]}"),
     Kind("style-sheet", StyleSheetParams, _sheet, lambda _p: None),
     Kind("train-style", TrainStyleParams, _train, lambda p: f"train-style:{p.name}"),
 )
