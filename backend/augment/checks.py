@@ -15,14 +15,18 @@ from backend.core.errors import shown
 from backend.core.recipe import Recipe, Step
 
 Extra = Mapping[str, OpFactory | None]
+DRAWS = "draws at random, and preprocessing must be the same for every image"
 
 
 def problems(recipe: Recipe, extra: Extra) -> Iterator[str]:
     """Yield what is wrong with names, parameters and values, in the order of the document."""
     for part, steps in (("preprocess", recipe.preprocess), ("step", recipe.steps)):
         for position, step in enumerate(steps, 1):
-            for problem in _step(step, extra):
+            found = list(_step(step, extra))
+            for problem in found:
                 yield f"{part} {position} {shown(step.name, quoted=False)}: {problem}"
+            if part == "preprocess" and not found and _left_to_chance(step, extra.get(step.name)):
+                yield f"{part} {position} {step.name}: {DRAWS}"
             if part == "preprocess" and step.params.get("p", 1) != 1:
                 yield f"{part} {position} {step.name}: p: preprocessing is for every image; remove p"
     yield from _variants(recipe)
@@ -65,10 +69,18 @@ def _nearest(name: str, known: Iterable[str]) -> str | None:
 
 
 def _extra(step: Step, factory: OpFactory | None) -> Iterator[str]:
-    params = dict(step.params)
-    yield from _numbers("p", params.pop("p", 0.5), Parameter("p", "number", low=0, high=1))
+    params, chance = dict(step.params), Parameter("p", "number", low=0, high=1)
+    p = params.pop("p", 0.5)
+    if isinstance(p, int | float):
+        yield from _numbers("p", p, chance)
+    else:
+        yield _needs("p", chance, p)
     if factory is not None:
         yield from factory.problems(params)
+
+
+def _left_to_chance(step: Step, factory: OpFactory | None) -> bool:
+    return factory is not None and factory.draws({k: v for k, v in step.params.items() if k != "p"})
 
 
 def _names(step: Step, transform: Transform) -> Iterator[str]:

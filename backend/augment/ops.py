@@ -38,5 +38,8 @@ class OpFactory(Protocol):
     def problems(self, params: Mapping[str, Any]) -> Sequence[str]:
         """Return what is wrong with the parameters, each text starting with the parameter's name."""
 
+    def draws(self, params: Mapping[str, Any]) -> bool:
+        """Return whether the operation chooses anything by its seed; the parameters have no problems."""
+
     def build(self, params: Mapping[str, Any]) -> Op:
         """Return the operation."""

@@ -73,10 +73,11 @@ class ExtraStep:
     map: Map | None = None
     wants_boxes = False
 
-    def __init__(self, label: str, step: Step, factory: OpFactory) -> None:
+    def __init__(self, label: str, step: Step, factory: OpFactory, *, always: bool = False) -> None:
         params = dict(step.params)
         self.name, self.label = step.name, label
-        self.p = float(params.pop("p", 0.5))
+        p = params.pop("p", 0.5)
+        self.p = 1.0 if always else float(p)
         self.op = factory.build(params)
         self.wants_objects = getattr(self.op, "wants_objects", False)  # most are plain functions
 
@@ -194,7 +195,7 @@ class LibraryStep:
 def build(label: str, step: Step, extra: Mapping[str, OpFactory], *, always: bool = False) -> Runner:
     """Return the step, ready to run; `always` overrides its probability (preprocessing is never left to chance)."""
     if step.name in extra:
-        return ExtraStep(label, step, extra[step.name])
+        return ExtraStep(label, step, extra[step.name], always=always)
     return LibraryStep(label, step, always=always)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from backend.augment.checks import DRAWS
 from backend.augment.ops import Rgb
 from backend.augment.steps import LibraryStep
 from backend.augment.track import Track, start
@@ -28,10 +29,7 @@ def problems(recipe: Recipe, extra: frozenset[str], size: tuple[int, int] | None
     before, steps = _listed("preprocess", recipe.preprocess, extra), _listed("step", recipe.steps, extra)
     for label, step in before:
         if _draws(label, step, size or USUAL):
-            yield (
-                f"{label}: draws at random, and preprocessing must be the same for every image;"
-                " give it fixed values ([4, 4] instead of 4) or move it to steps"
-            )
+            yield (f"{label}: {DRAWS}; give it fixed values ([4, 4] instead of 4) or move it to steps")
     if size is None:
         return
     optional = [i for i, (_, step) in enumerate(steps) if _maybe(step)]

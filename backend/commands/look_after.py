@@ -31,10 +31,10 @@ def recipe_validate(file: str, *, as_json: bool) -> None:
     """Run `labelloom recipe validate`."""
 
     def work(settings: "Settings", _progress: TerminalProgress) -> Outcome:
-        from backend.flows.recipes import check_recipe, load_recipe
+        from backend.flows.recipes import check_with_styles, load_recipe
 
         recipe = load_recipe(file, settings)
-        check_recipe(recipe)
+        check_with_styles(recipe, settings)
         return Outcome([f"{file}: ok, {len(recipe.steps)} steps"], more={"digest": recipe.digest})
 
     run("recipe validate", work, as_json=as_json)

@@ -55,12 +55,13 @@ class Options:
         if self.name is not None and (len(self.name) > LONGEST_NAME or not re.fullmatch(NAME, self.name)):
             msg = f"--name {shown(self.name)} cannot be a dataset's name"
             raise UsageError(msg, fix=f"give one of 1 to {LONGEST_NAME} characters without / and \\")
-        recipe, places, skipped = pin(recipe, settings, known)
+        pinned = pin(recipe, settings, known)
         return Request(
             dataset=dataset,
-            recipe=recipe,
-            places=places,
-            notes=tuple(f"the style {one.item} was left out: {one.reason}" for one in skipped),
+            recipe=pinned.recipe,
+            places=pinned.places,
+            styles=pinned.names,
+            notes=tuple(f"the style {one.item} was left out: {one.reason}" for one in pinned.skipped),
             folder=(self.out or settings.datasets_dir).absolute() / safe_stem(self.name or recipe.name),
             source=source,
             formats=self.formats or recipe.output.formats,

@@ -88,8 +88,9 @@ def preview_sheet(
         msg = f"{dataset.name} has no image that can be shown"
         raise LabelLoomError(msg, fix="; ".join(f"{s.item}: {s.reason}" for s in skipped[:3]) or None)
     check_recipe(recipe, min(((s.sample.width, s.sample.height) for s in loaded), key=min))
-    pinned, places, _ = pin(recipe, settings)
-    pipeline = Pipeline(pinned, extra_steps(places))
+    pinned = pin(recipe, settings)
+    skipped += pinned.skipped
+    pipeline = Pipeline(pinned.recipe, extra_steps(pinned.places))
     progress.update("drawing", 0, len(loaded))
     rows = worst(loaded, pipeline) if size.worst else preview(loaded, pipeline, size.variants)
     found = sum(len(row.tiles) for row in rows) - (0 if size.worst else len(rows))

@@ -51,7 +51,8 @@ def _request(manifest: Path, out: Path, sources: Path | None, workers: int | Non
     if request.folder.resolve() == original.resolve():
         msg = f"{original} cannot be rebuilt onto itself"
         raise UsageError(msg, fix="give another --out, or use --verify to compare")
-    return replace(request, counts=description["selection"], original=original)
+    names = description.get("styles", {})  # the pinned recipe has none
+    return replace(request, counts=description["selection"], styles=names, original=original)
 
 
 def _folder(manifest: Path) -> Path:

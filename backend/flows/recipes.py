@@ -121,6 +121,19 @@ def check_recipe(recipe: Recipe, size: tuple[int, int] | None = None) -> None:
     check(recipe, extra=extra_steps(), size=size)
 
 
+def check_with_styles(recipe: Recipe, settings: Settings) -> None:
+    """Check a recipe's steps, and that the styles it names are there.
+
+    Raises:
+        RecipeError: with every problem found.
+    """
+    from backend.flows.style.pinned import missing_styles  # with it comes OpenCV
+
+    check_recipe(recipe)
+    if missing := missing_styles(recipe, settings):
+        raise RecipeError(missing, fix="name pictures, folders, or styles that `labelloom style list` shows")
+
+
 def plain_recipe(name: str) -> Recipe:
     """Return the recipe of an export without one: every original, no variants, split 80 / 10 / 10."""
     return parse_recipe({"name": name, "variants": 0, "split": {}})

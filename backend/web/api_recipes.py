@@ -10,7 +10,7 @@ import yaml
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 
-from backend.core.errors import RecipeError
+from backend.core.errors import RecipeError, UsageError
 from backend.core.recipe import parse_recipe
 from backend.core.yaml_text import read_yaml
 from backend.flows.recipes import SUFFIXES, RecipeFile, list_recipes
@@ -86,10 +86,15 @@ def _check(body: RecipeBody) -> Json:
         RecipeError: it is not valid.
     """
     from backend.flows.recipes import check_recipe
+    from backend.flows.style.pinned import check_served
 
     recipe = parse_recipe(_document(body))
     with _one_at_a_time:
         check_recipe(recipe)
+    try:
+        check_served(recipe, services().settings)
+    except UsageError as error:
+        raise RecipeError([str(error)], fix=error.fix) from error
     return recipe.model_dump(mode="json")
 
 

@@ -126,6 +126,9 @@ class Toy:
     def problems(self, params):  # type: ignore[no-untyped-def]
         return [] if set(params) <= {"amount"} else ["amunt: unknown parameter; did you mean 'amount'?"]
 
+    def draws(self, params):  # type: ignore[no-untyped-def]
+        return params["amount"] > 1
+
     def build(self, params):  # type: ignore[no-untyped-def]
         raise AssertionError
 
@@ -140,3 +143,12 @@ def test_extra_operations_are_known_by_name_and_check_their_own_parameters() -> 
         "step 1 Toy: amunt: unknown parameter; did you mean 'amount'?",
         "step 2 Stile: no such transform; did you mean 'Style'?",
     )
+    for p in ("often", None, [0.1, 0.2]):
+        with pytest.raises(RecipeError, match="step 1 Toy: p: must be a number from 0 to 1"):
+            check(parse_recipe({"steps": [{"Toy": {"amount": 1, "p": p}}]}), extra={"Toy": Toy()})
+
+
+def test_extra_operations_that_draw_are_no_preprocessing() -> None:
+    check(parse_recipe({"variants": 0, "preprocess": [{"Toy": {"amount": 1}}]}), extra={"Toy": Toy()})
+    with pytest.raises(RecipeError, match="preprocess 1 Toy: draws at random"):
+        check(parse_recipe({"variants": 0, "preprocess": [{"Toy": {"amount": 2}}]}), extra={"Toy": Toy()})

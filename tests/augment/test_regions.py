@@ -232,6 +232,9 @@ class Darken:
     def problems(self, params):  # type: ignore[no-untyped-def]
         return []
 
+    def draws(self, params):  # type: ignore[no-untyped-def]
+        return True
+
     def build(self, params):  # type: ignore[no-untyped-def]
         def op(rgb: Rgb, seed: int) -> tuple[Rgb, dict[str, object]]:
             amount = params["least"] + seed % 50

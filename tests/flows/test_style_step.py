@@ -71,7 +71,7 @@ def test_it_moves_nothing_and_says_what_it_did(tmp_path: Path, settings: Setting
         shapes = [region["shape"] for region in line["regions"]]
         assert shapes == [region["shape"] for region in line["source"]["regions"]]
         if line["variant"]:
-            assert line["style"]["style"] in known
+            assert line["style"]["sha256"] in known
             assert 0.4 <= line["style"]["alpha"] <= 0.9
             assert line["style"]["engine"] == "compact"
             assert line["steps"][0]["params"]["detail"] == 1

@@ -118,7 +118,7 @@ def test_cancelled_and_gone_on_with_it_is_the_same_even_if_the_style_was_deleted
         painted([source], look, tmp_path / "out", settings, Stops())
     again = painted([source], look, tmp_path / "out", settings)
     assert tree(again.folder) == tree(whole.folder) and len(lines(again.folder)) == 80
-    assert len({line["style"]["style"] for line in lines(again.folder)}) == 2
+    assert len({line["style"]["sha256"] for line in lines(again.folder)}) == 2
     assert len({line["style"]["alpha"] for line in lines(again.folder)}) > 60
     before = tree(again.folder)
     assert painted([source], look, tmp_path / "out", settings).state == "unchanged"

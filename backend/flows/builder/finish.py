@@ -121,6 +121,7 @@ def _describe(request: Request, classes: Classes, identity: Json, report: Report
         "formats": list(request.formats),
         "counts": report.counts(),
         "selection": request.counts,
+        **({"styles": request.styles} if request.styles else {}),
         "ledger": report.ledger.to_json(),
         "losses": _sorted(report.losses),
         "losses_of_variants": _sorted(report.losses_of_variants),

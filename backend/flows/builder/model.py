@@ -23,7 +23,7 @@ class Request:
     counts: what a selection left out, as the dataset records it. original: the dataset that is rebuilt, whose manifest
     then is the plan. versioned: `folder` gets `-v1`, `-v2` ... at its end: each other input or recipe is a new version.
     pools: opens what the shards run on, instead of processes of this one's own. places: where the recipe's styles lie,
-    if it has any. notes: what people should know beforehand.
+    if it has any; styles: what people call those, by sha256. notes: what people should know beforehand.
     """
 
     dataset: Dataset
@@ -39,6 +39,7 @@ class Request:
     versioned: bool = False
     pools: Callable[[], AbstractContextManager[Pool]] | None = None
     places: Places | None = None
+    styles: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     @property

@@ -8,6 +8,7 @@ from backend.core.losses import loss_lines
 
 Json = dict[str, Any]
 
+STYLES = 20  # listed; a folder of paintings may hold thousands
 TRAIN = {
     "yolo": "Ultralytics (boxes), inside this folder:\n\n    yolo detect train data=yolo/data.yaml model=yolo11n.pt",
     "yolo-obb": "Ultralytics (rotated boxes):\n\n    yolo obb train data=yolo-obb/data.yaml model=yolo11n-obb.pt",
@@ -41,6 +42,7 @@ def dataset_readme(description: Json) -> str:
         "each is listed with its reason in `skipped.jsonl`.",
         _class_table(description),
         "`manifest.jsonl` says for each image where it came from, how it was made and what happened to each region.",
+        _styles(description.get("styles", {})),
         "## Ledger of the variants",
         f"{ledger['regions']} regions: {fates}.",
         "\n".join(f"- {reason}: {number}" for reason, number in ledger["reasons"].items()),
@@ -62,6 +64,12 @@ def _class_table(description: Json) -> str:
     table = "| class id | label | regions |\n|---|---|---|\n" + "\n".join(rows) if rows else ""
     tags = ", ".join(description["tags"])
     return "\n\n".join(part for part in (table, f"Image tags: {tags}." if tags else "") if part)
+
+
+def _styles(names: Json) -> str:
+    shown = [f"- {name}: {sha}" for sha, name in list(names.items())[:STYLES]]
+    more = [f"- and {len(names) - STYLES} more, see `dataset.json`"] if len(names) > STYLES else []
+    return "## Styles, by sha256\n\n" + "\n".join([*shown, *more]) if names else ""
 
 
 def _certificate(certificate: Json) -> str:

@@ -203,7 +203,7 @@ def _warnings(request: Request, listing: Listing, planned: Planned) -> list[str]
 
 def _dry_run(request: Request, engine: sa.Engine, work: Path, listing: Listing, tools: tuple[Pool, Progress]) -> Report:
     report = Report(request.folder, state="planned")
-    job = Job(work, request.recipe, request.formats, listing.classes)
+    job = Job(work, request.recipe, request.formats, listing.classes, request.places)
     planned = _index_and_plan(request, engine, work, listing, tools)
     report.sources, report.splits, report.skipped = planned.sources, planned.images, planned.skipped
     report.images, report.variants = planned.images.total(), planned.variants

@@ -9,11 +9,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from backend.augment.ops import BoolImage, Op, OpFactory, Rgb
 from backend.augment.transforms import Parameter, Transform
+from backend.core.errors import ImageError
 from backend.style import DEFAULT, ENGINES
+
+if TYPE_CHECKING:
+    from backend.style.base import StyleCode
 
 NAME = "Style"
 SHA = "sha256:"  # how a style is named by its content
@@ -56,6 +60,11 @@ class StyleFactory:
         """Return what is wrong with the parameters; no engine is loaded."""
         return list(_problems(params))
 
+    def draws(self, params: Mapping[str, Any]) -> bool:
+        """Return whether a style or a strength is left to the seed; a folder counts as what it holds when pinned."""
+        strengths = [alpha_range(params[name]) for name in ("alpha", "alpha_objects") if params.get(name) is not None]
+        return len(params["styles"]) > 1 or any(low < high for low, high in strengths)
+
     def build(self, params: Mapping[str, Any]) -> Op:
         """Return the step, its engine loaded."""
         assert self._places is not None  # a run pins its styles before it draws
@@ -92,7 +101,7 @@ class StyleOp:
 
         dice = random.Random(f"style:{seed}")  # the step's own coin was thrown with the bare seed
         sha, alpha = dice.choice(self._styles), round(dice.uniform(*self._alpha), 4)
-        code = self._codes.of((self._folder / sha[:2] / sha).read_bytes())
+        code = self._code(sha)
         looked = self._engine.content(rgb)
         painted = self._engine.paint(looked, code, alpha, self._detail)
         drawn: dict[str, Any] = {
@@ -111,6 +120,21 @@ class StyleOp:
             painted = keep_colour(rgb, painted)
         return painted, {**drawn, "detail": self._detail, "keep_color": self._keep}
 
+    def _code(self, sha: str) -> "StyleCode":
+        from backend.imaging.hashes import sha256  # with it comes OpenCV
+
+        try:
+            data = (self._folder / sha[:2] / sha).read_bytes()
+            if sha256(data) == sha:
+                return self._codes.of(data)
+            why = "its copy in the cache was changed"
+        except OSError as error:
+            why = f"its copy in the cache cannot be read: {error.strerror}"  # a path would differ between machines
+        except ImageError as error:
+            why = str(error)
+        msg = f"the style {sha[:12]} cannot be used: {why}"
+        raise ImageError(msg)
+
 
 def extra_steps(places: Places | None = None) -> dict[str, OpFactory]:
     """Return the steps that recipes have beside Albumentations'; without places they can be checked, not run."""
@@ -127,7 +151,8 @@ def drawn_style(steps: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     """Return what a manifest line says of an image's style; None where none was applied."""
     for step in reversed(steps):
         if step["name"] == NAME:
-            return {key: step["params"][key] for key in ("style", "engine", "version", "alpha")}
+            params = step["params"]
+            return {"sha256": params["style"], **{key: params[key] for key in ("engine", "version", "alpha")}}
     return None
 
 
@@ -135,12 +160,13 @@ def _problems(params: Mapping[str, Any]) -> Iterator[str]:
     yield from _of_names(params)
     yield from _of_styles(params.get("styles"))
     engine = params.get("engine", DEFAULT)
-    if engine not in ENGINES:
+    if not isinstance(engine, str) or engine not in ENGINES:
         yield f"engine: there is no {str(engine)[:60]!r}; choose one of {', '.join(ENGINES)}"
     if params.get("folder") is not None and not (isinstance(params["folder"], str) and engine == "compact"):
         yield "folder: give the folder that `labelloom train-style` wrote, for the engine compact"
-    for name in ("alpha", "alpha_objects"):
-        if params.get(name) is not None and not _range(params[name]):
+    for name, usual in (("alpha", 0.5), ("alpha_objects", 0)):
+        value = params.get(name, usual)
+        if not _range(value) and not (name == "alpha_objects" and value is None):
             yield f"{name}: give a number from 0 to 1, or a range [low, high] of them"
     if not _within(params.get("feather", 8.0), 200):
         yield "feather: give a number of pixels from 0 to 200"
