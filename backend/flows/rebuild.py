@@ -108,6 +108,7 @@ def verify_rebuild(manifest: Path, sources: Path | None, workers: int | None, to
         return [
             *lost,
             *(_only_records(original, report.folder) if found and same else ()),
+            *_other_engines(original, report.folder),
             *(text for _, text in found),
         ]
 
@@ -119,6 +120,19 @@ def _only_records(original: Path, rebuilt: Path) -> Iterator[str]:
     for name in sorted(before.keys() | now.keys()):
         if before.get(name) != now.get(name):
             yield f"made with {name} {before.get(name, 'unknown')}, rebuilt with {now.get(name, 'unknown')}"
+
+
+def _other_engines(original: Path, rebuilt: Path) -> Iterator[str]:
+    """Yield how the style engines differ: another version paints other pixels."""
+    before, now = _engines(original), _engines(rebuilt)
+    if before != now:
+        yield f"painted by {', '.join(before)}, rebuilt with {', '.join(now) or 'none'}"
+
+
+def _engines(folder: Path) -> list[str]:
+    """Return the style engines that a dataset was made with, and their versions."""
+    styles = (line.get("style") for line in read_lines(folder))
+    return sorted({f"{style['engine']} {style['version']}" for style in styles if style})
 
 
 def _differences(original: Path, rebuilt: Path) -> Iterator[tuple[str, str]]:

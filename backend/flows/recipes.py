@@ -121,15 +121,15 @@ def check_recipe(recipe: Recipe, size: tuple[int, int] | None = None) -> None:
     check(recipe, extra=extra_steps(), size=size)
 
 
-def check_with_styles(recipe: Recipe, settings: Settings) -> None:
-    """Check a recipe's steps, and that the styles it names are there.
+def check_with_styles(recipe: Recipe, settings: Settings, size: tuple[int, int] | None = None) -> None:
+    """Check a recipe's steps as `check_recipe` does, and that the styles it names are there.
 
     Raises:
         RecipeError: with every problem found.
     """
     from backend.flows.style.pinned import missing_styles  # with it comes OpenCV
 
-    check_recipe(recipe)
+    check_recipe(recipe, size)
     if missing := missing_styles(recipe, settings):
         raise RecipeError(missing, fix="name pictures, folders, or styles that `labelloom style list` shows")
 

@@ -4,7 +4,6 @@ import hashlib
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -13,8 +12,7 @@ import pytest
 from backend.core.errors import RecipeError, UsageError
 from backend.core.progress import Silent
 from backend.core.recipe import parse_recipe
-from backend.flows.augment import Options, run_build
-from backend.flows.builder.model import Report
+from backend.flows.augment import Options
 from backend.flows.preview import PreviewSize, preview_sheet
 from backend.flows.rebuild import verify_rebuild
 from backend.flows.recipes import check_recipe
@@ -24,6 +22,7 @@ from backend.flows.style.stylize import Look, stylize
 from backend.formats.recognise import open_dataset
 from backend.imaging.encode import encode
 from backend.settings import Settings
+from tests.flows.style_parts import lines, recipe, run, tree, write_styles
 from tests.flows.test_build import make_yolo
 from tests.style_pictures import noise
 
@@ -35,33 +34,7 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def styles(tmp_path: Path) -> Path:
-    folder = tmp_path / "화풍 styles"
-    folder.mkdir()
-    for number in range(3):
-        (folder / f"{number}.png").write_bytes(encode(noise(64, 64, 20 + number), "png"))
-    return folder
-
-
-def recipe(folder: Path, **step: Any) -> Any:
-    given = {"styles": [str(folder)], "alpha": [0.4, 0.9], "p": 1.0} | step
-    return parse_recipe(
-        {"name": "painted", "variants": 2, "steps": [{"Style": given}], "output": {"formats": ["yolo"]}}
-    )
-
-
-def run(source: Path, out: Path, settings: Settings, document: Any, workers: int = 1) -> Report:
-    dataset = open_dataset(source)
-    request = Options(out=out, workers=workers).request(dataset, document, "a test", settings)
-    return run_build(request, settings, Silent())
-
-
-def tree(folder: Path) -> dict[str, str]:
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-
-
-def lines(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (folder / "manifest.jsonl").read_text(encoding="utf-8").splitlines()]
+    return write_styles(tmp_path / "화풍 styles")
 
 
 def test_it_moves_nothing_and_says_what_it_did(tmp_path: Path, settings: Settings, styles: Path) -> None:
@@ -148,7 +121,10 @@ def test_objects_can_be_kept(settings: Settings, styles: Path, tmp_path: Path) -
         ({"alpha": 1.5}, "alpha: give a number from 0 to 1"),
         ({"alpha": [0.9, 0.1]}, "alpha: give a number"),
         ({"alpha": float("nan")}, "alpha: give a number"),
+        ({"alpha": None}, "alpha: give a number"),
         ({"engine": "van-gogh"}, "engine: there is no 'van-gogh'"),
+        ({"engine": ["compact"]}, "engine: there is no"),
+        ({"p": "often"}, "p: must be a number from 0 to 1"),
         ({"stlyes": ["x"]}, "did you mean 'styles'"),
         ({"detail": True}, "detail: give a number"),
         ({"keep_color": "yes"}, "keep_color: give true or false"),
