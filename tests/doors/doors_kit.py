@@ -2,10 +2,11 @@
 
 import io
 import signal
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,10 +47,24 @@ class Loom:
         """Let the worker do nothing, so that what it would do is left to the test."""
         assert self.worker is not None
         self.worker.send_signal(signal.SIGSTOP)
+        while self._locked():  # it was stopped in the middle of a write, and would keep everybody out
+            self.worker.send_signal(signal.SIGCONT)
+            time.sleep(0.05)
+            self.worker.send_signal(signal.SIGSTOP)
         try:
             yield
         finally:
             self.worker.send_signal(signal.SIGCONT)
+
+    def _locked(self) -> bool:
+        """Tell whether a SQLite file of ours is being written to."""
+        for file in self.settings.data_dir.glob("*.db"):
+            with closing(sqlite3.connect(file, timeout=0.2)) as connection:
+                try:
+                    connection.execute("BEGIN IMMEDIATE")
+                except sqlite3.OperationalError:
+                    return True
+        return False
 
     def stop(self) -> None:
         """Answer no more."""
