@@ -29,6 +29,21 @@ def test_recipes_are_listed_checked_saved_and_deleted(client, settings):
     assert [path.name for path in settings.recipes_dir.iterdir()] == ["내 것.yaml"]
 
 
+def test_over_http_a_recipe_names_styles_of_the_library_only(client):
+    def checked(style: str) -> dict:
+        recipe = {"variants": 1, "steps": [{"Style": {"styles": [style]}}]}
+        return client.post("/api/v1/recipes/validate", json={"recipe": recipe}).json
+
+    assert checked("made/ink")["valid"]
+    for style in ("/etc/passwd", "monet.jpg"):  # one is there and one is not, which is nobody's business
+        answer = checked(style)
+        assert not answer["valid"]
+        assert answer["problems"] == [f"'{style}' is no style of the library"]
+    assert client.put("/api/v1/recipes/x", json={"text": "steps: [Style: {styles: [a.jpg]}]"}).status_code == 422
+    steps = {one["name"] for one in client.get("/api/v1/catalog").json["transforms"]}
+    assert "Style" in steps
+
+
 @pytest.mark.parametrize("name", ["..%2Fx", "..", ".hidden", "a%5Cb", "a%2Fb", "x" * 70, "a%0Ab", "%2e%2e%2fsettings"])
 def test_a_recipes_name_is_never_a_path(client, settings, name):
     answer = client.put(f"/api/v1/recipes/{name}", json={"text": RECIPE})
