@@ -9,7 +9,18 @@ from typing import Any, Literal
 CACHE = Path(__file__).with_name("catalog.json")
 
 Kind = Literal[
-    "number", "integer", "yes/no", "choice", "range", "integer range", "pair", "rectangle", "colour", "text", "mapping"
+    "number",
+    "integer",
+    "yes/no",
+    "choice",
+    "range",
+    "integer range",
+    "pair",
+    "rectangle",
+    "colour",
+    "text",
+    "texts",
+    "mapping",
 ]
 _WORDS: dict[Kind, str] = {
     "number": "a number",
@@ -21,6 +32,7 @@ _WORDS: dict[Kind, str] = {
     "rectangle": "four shares of the size [left, top, right, bottom]",
     "colour": "a brightness or a colour [red, green, blue]",
     "text": "a text",
+    "texts": "a list of texts",
     "mapping": "a mapping",
 }
 

@@ -190,3 +190,4 @@ def test_the_table_of_steps_is_one(settings: Settings) -> None:
     text, entries = describe_steps("Style")
     assert entries[0]["name"] == "Style"
     assert any("alpha" in line for line in text)
+    assert "  styles: a list of texts (required)" in [line.split(" (default")[0] for line in text]

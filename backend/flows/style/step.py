@@ -27,7 +27,7 @@ STYLE = Transform(
     "Paints the picture in the style of another one (AdaIN); nothing in it moves.",
     ("image",),
     (
-        Parameter("styles", "text", required=True),
+        Parameter("styles", "texts", required=True),
         Parameter("engine", "choice", DEFAULT, choices=tuple((name, name) for name in ENGINES)),
         Parameter("folder", "text", or_none=True),
         Parameter("alpha", "range", 0.5, or_number=True, low=0, high=1),
