@@ -3,6 +3,7 @@
 From then on neither a renamed file nor a deleted folder changes or breaks the run, or a later rebuild.
 """
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,7 +15,6 @@ from backend.core.recipe import Recipe, Step
 from backend.flows.style.library import MADE, Style, cached, find_styles, made_names, own_styles, sha256_of
 from backend.flows.style.step import NAME, SHA, Places, StyleFactory
 from backend.imaging.files import write_atomic
-from backend.imaging.hashes import sha256
 from backend.settings import Settings
 
 
@@ -85,7 +85,7 @@ def _keep(style: Style, settings: Settings) -> None:
         if target == style.path or (target.is_file() and sha256_of(target) == style.sha256):
             return
         data = style.path.read_bytes()
-        if sha256(data) != style.sha256:
+        if hashlib.sha256(data).hexdigest() != style.sha256:
             msg = f"the style {style.name} changed while it was being read"
             raise UsageError(msg, fix="run again when it is saved")
         write_atomic(target, data)
