@@ -8,7 +8,7 @@ import sqlalchemy as sa
 import stamina
 
 from backend.core.errors import LabelLoomError
-from backend.jobs.address import system_database
+from backend.jobs.address import let_readers_pass, system_database
 
 if TYPE_CHECKING:
     from dbos import DBOSClient
@@ -41,6 +41,7 @@ class Queue:
 
         address = system_database(database)
         DBOS.migrate(address)
+        let_readers_pass(address)
         self._client: DBOSClient = DBOSClient(system_database_url=address, serializer=DBOSPortableJSONSerializer())
 
     def close(self) -> None:
@@ -57,7 +58,7 @@ class Queue:
         if key is not None:
             options["deduplication_id"] = key
         with _busy(self._client, key):
-            self._client.enqueue(options, job)
+            patiently(self._client.enqueue)(options, job)
 
     @patiently
     def put_shards(self, parts: Sequence[tuple[str, Sequence[Any]]]) -> None:
