@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 BENCH := .venv-bench
 
-.PHONY: setup demo test check bench lock clean
+.PHONY: setup demo test check bench lock words clean
 
 setup: $(STAMP)
 
@@ -59,3 +59,11 @@ lock:
 
 clean:
 	rm -rf $(VENV) $(BENCH) build *.egg-info
+
+# Collect the pages' texts, bring each language's catalogue up to date, compile it.
+WORDS := backend/web/translations
+words: setup
+	$(BIN)/pybabel -q extract -F $(WORDS)/babel.cfg -k t -k n:1,2 -k lazy_gettext --no-location --omit-header \
+		--sort-output -o $(WORDS)/messages.pot .
+	$(BIN)/pybabel -q update -i $(WORDS)/messages.pot -d $(WORDS) --no-fuzzy-matching --ignore-obsolete
+	$(BIN)/pybabel -q compile -d $(WORDS)

@@ -31,6 +31,7 @@ from backend.web import (
     security,
     services,
     webhooks,
+    words,
 )
 from backend.web.metrics import Metrics
 from backend.web.openapi import described
@@ -74,6 +75,7 @@ def create_app(settings: Settings | None = None, predictor: Predictor | None = N
     Bootstrap5(app)
     app.extensions["labelloom-metrics"] = Metrics()
     services.install(app.extensions, settings)
+    words.install(app)
     _install(app, settings)
     for api in _APIS:
         app.register_api(api.routes)
