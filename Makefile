@@ -67,3 +67,4 @@ words: setup
 		--sort-output -o $(WORDS)/messages.pot .
 	$(BIN)/pybabel -q update -i $(WORDS)/messages.pot -d $(WORDS) --no-fuzzy-matching --ignore-obsolete
 	$(BIN)/pybabel -q compile -d $(WORDS)
+	$(BIN)/pybabel -q compile -d $(WORDS) -D steps

@@ -28,6 +28,7 @@ from backend.web.schemas import (
     Verdict,
 )
 from backend.web.services import services
+from backend.web.step_words import group_title, parameter_title, step_title, summary
 
 Json = dict[str, Any]
 
@@ -151,10 +152,14 @@ def catalog() -> Json:
     items = [
         TransformItem(
             name=one.name,
+            title=step_title(one.name),
             group=one.group,
-            summary=one.summary,
+            group_title=group_title(one.group),
+            summary=summary(one.summary),
             targets=list(one.targets),
-            parameters=[asdict(parameter) for parameter in one.parameters],
+            parameters=[
+                {**asdict(parameter), "title": parameter_title(parameter.name)} for parameter in one.parameters
+            ],
         )
         for one in offered_steps()
     ]

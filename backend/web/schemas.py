@@ -196,10 +196,12 @@ class ProjectList(BaseModel):
 
 
 class TransformItem(BaseModel):
-    """What a recipe's step may be."""
+    """What a recipe's step may be; titles and summaries are in the language that was asked for."""
 
     name: str
+    title: str
     group: str
+    group_title: str
     summary: str
     targets: list[str]
     parameters: list[Json]

@@ -1,5 +1,6 @@
 """The pages' languages: asked for, kept, and complete."""
 
+import re
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,19 @@ def test_scripts_get_their_words(anyone: Any) -> None:
     assert anyone.get("/messages/xx.json").status_code == 404
 
 
+def test_steps_and_parameters_have_names_that_people_read(client: Any) -> None:
+    for language, flip, limit in (("en", "Horizontal flip", "blur limit"), ("ko", "좌우 뒤집기", "흐림 한계")):
+        found = client.get("/api/v1/catalog", headers={"Accept-Language": language}).json["transforms"]
+        by_name = {one["name"]: one for one in found}
+        assert by_name["HorizontalFlip"]["title"] == flip
+        assert [one["title"] for one in by_name["Blur"]["parameters"] if one["name"] == "blur_limit"] == [limit]
+        if language == "ko":
+            korean = re.compile("[가-힣]")
+            words = [one[key] for one in found for key in ("title", "group_title", "summary")]
+            words += [parameter["title"] for one in found for parameter in one["parameters"]]
+            assert [word for word in words if not korean.search(word)] == []
+
+
 def test_catalogues_are_complete_and_compiled() -> None:
     """`make words` collects and compiles; nobody may forget it, nor leave a text untranslated."""
     wanted = {message.id for message in read_po(BytesIO((CATALOGUES / "messages.pot").read_bytes())) if message.id}
@@ -45,5 +59,14 @@ def test_catalogues_are_complete_and_compiled() -> None:
         assert set(texts) == wanted
         missing = [text for text, found in texts.items() if not (found if isinstance(found, str) else all(found))]
         assert not missing, missing
-        compiled = read_mo(BytesIO((folder / "messages.mo").read_bytes()))
-        assert {message.id: message.string for message in compiled if message.id} == texts
+        for domain in ("messages", "steps"):
+            source = read_po(BytesIO((folder / f"{domain}.po").read_bytes()), locale=language)
+            compiled = read_mo(BytesIO((folder / f"{domain}.mo").read_bytes()))
+            assert _texts(compiled) == _texts(source), f"`make words` was not run after a change of {domain}.po"
+
+
+def _texts(catalogue: Any) -> dict[Any, Any]:
+    def text(context: Any) -> Any:
+        return context.decode() if isinstance(context, bytes) else context  # as Babel reads compiled ones
+
+    return {(text(message.context), message.id): message.string for message in catalogue if message.id}
