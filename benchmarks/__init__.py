@@ -19,4 +19,5 @@ BENCHMARKS = {
     "read_back": "benchmarks.read_back",
     "collect": "benchmarks.collect",
     "style": "benchmarks.style",
+    "ui_preview": "benchmarks.ui_preview",
 }

@@ -200,6 +200,12 @@ class LabelStudio:
             if len(ids) >= page["total"] or not page["tasks"]:
                 return sorted(set(ids))
 
+    def most_annotated(self, project: int, count: int) -> list[int]:
+        """Return the ids of at most `count` tasks (up to 100), those with most annotations first."""
+        query = json.dumps({"ordering": ["-tasks:total_annotations"]})
+        parameters = {"project": project, "include": "id", "page": 1, "page_size": count, "query": query}
+        return [task["id"] for task in self.request("GET", "api/tasks/", params=parameters).json()["tasks"]]
+
     def tasks(self, project: int, *, view: int | None = None, ids: Sequence[int] | None = None) -> Iterator[Json]:
         """Yield tasks with their annotations and predictions, as Label Studio's JSON, in the order of their ids.
 

@@ -69,7 +69,13 @@ def _text(name: str) -> Json:
     return RecipeText(**_item(found).model_dump(), text=text).model_dump()
 
 
-def _document(body: RecipeBody) -> Any:
+def document(body: RecipeBody) -> Any:
+    """Return the recipe that was sent as a document.
+
+    Raises:
+        Problem: none, or two.
+        RecipeError: the text is not YAML.
+    """
     if (body.text is None) == (body.recipe is None):
         raise Problem(422, "give either text or recipe", errors=[("text", "either this or recipe is needed")])
     if body.text is None:
@@ -89,7 +95,7 @@ def _check(body: RecipeBody) -> Json:
     from backend.flows.recipes import check_recipe
     from backend.flows.style.pinned import check_served
 
-    recipe = parse_recipe(_document(body))
+    recipe = parse_recipe(document(body))
     with _one_at_a_time:
         check_recipe(recipe)
     try:

@@ -17,6 +17,7 @@ from backend.store.tables import open_database
 from backend.web.problems import Problem
 
 if TYPE_CHECKING:
+    from backend.flows.live_preview import LivePreviews
     from backend.flows.style.preview import Previews
 
 _KEY = "labelloom"
@@ -34,6 +35,7 @@ class Services:
         self._engine: sa.Engine | None = None
         self._jobs: Jobs | None = None
         self._previews: Previews | None = None
+        self._live: LivePreviews | None = None
 
     @property
     def engine(self) -> sa.Engine:
@@ -73,6 +75,15 @@ class Services:
         with self._lock:
             self._previews = self._previews or Previews(self.settings, threads=1)
             return self._previews
+
+    @property
+    def live(self) -> "LivePreviews":
+        """What was looked at for previews of recipes."""
+        from backend.flows.live_preview import LivePreviews  # Albumentations only where it is asked for
+
+        with self._lock:
+            self._live = self._live or LivePreviews(self.settings)
+            return self._live
 
     @property
     def datasets_dir(self) -> Path:

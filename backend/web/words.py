@@ -44,12 +44,12 @@ def choose() -> Any:
 @routes.get("/messages/<string:language>.json")
 @own_auth
 def messages(language: str) -> Any:
-    """Return a language's words by the English ones, for scripts; a list where there are plural forms."""
+    """Return a language's words by the English ones, for scripts; by the singular where there are plural forms."""
     if language not in LANGUAGES:
         raise Problem(404, "no such language")
     found = getattr(get_translations(), "_catalog", {}) if asked() == language else {}
     texts = {key: value for key, value in found.items() if isinstance(key, str) and key and isinstance(value, str)}
-    plurals = {key[0]: value for key, value in found.items() if isinstance(key, tuple)}
+    plurals = {key[0]: value for key, value in found.items() if isinstance(key, tuple) and key[1] == 0}
     answer = jsonify(texts | plurals)
     answer.cache_control.no_cache = True
     answer.add_etag()

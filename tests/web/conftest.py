@@ -4,19 +4,22 @@ import logging
 import os
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from flask.testing import FlaskClient
+from pydantic import SecretStr
 from quick_cli import start
-from web_parts import Browser, log_in
+from web_parts import Browser, log_in, picture
 from werkzeug.serving import make_server
 
 from backend.flows.access import create_token, login_link
 from backend.settings import Settings
 from backend.web.app import create_app
+from connectors.label_studio import LabelStudio
+from connectors.label_studio_server import Account
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -60,6 +63,21 @@ def client(app: Any, token: str) -> FlaskClient:
 @pytest.fixture
 def browser(app: Any, settings: Settings) -> Browser:
     return log_in(app.test_client(), login_link(settings, "admin@example.org"))
+
+
+@pytest.fixture
+def labelled(settings: Settings, ls: LabelStudio, ls_account: Account, new_project: Callable[..., int]) -> int:
+    """A project with four labelled photographs in the Label Studio that the server is told of."""
+    settings.label_studio_url, settings.label_studio_api_key = ls.url, SecretStr(ls_account.token)
+    project = new_project("Raccoons at night")
+    value = {"x": 20, "y": 20, "width": 40, "height": 40, "rotation": 0, "rectanglelabels": ["raccoon"]}
+    box = {"from_name": "label", "to_name": "image", "type": "rectanglelabels", "value": value}
+    for number in range(4):
+        ls.request("POST", f"api/projects/{project}/import", files={"f": (f"{number}.jpg", picture(number))})
+    for task in ls.task_ids(project):
+        size = {"original_width": 96, "original_height": 72, "image_rotation": 0}
+        ls.request("POST", f"api/tasks/{task}/annotations/", json={"result": [box | size]})
+    return project
 
 
 @pytest.fixture

@@ -1,18 +1,15 @@
 """The three pages in headless Chromium, against a real server and a real worker process."""
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from pydantic import SecretStr
-from web_parts import picture, shot, yolo_files, zipped
+from web_parts import shot, yolo_files, zipped
 
 from backend.flows.access import login_link
 from backend.settings import Settings
 from connectors.label_studio import LabelStudio
-from connectors.label_studio_server import Account
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -63,21 +60,6 @@ def test_an_admin_previews_runs_and_sees_it_finish(page: "Page", server: str, wo
     with page.expect_download() as begun:
         card.locator("text=Download the dataset").click()
     assert Path(begun.value.path()).stat().st_size > 10_000
-
-
-@pytest.fixture
-def labelled(settings: Settings, ls: LabelStudio, ls_account: Account, new_project: Callable[..., int]) -> int:
-    """A project with four labelled photographs in the Label Studio that the server is told of."""
-    settings.label_studio_url, settings.label_studio_api_key = ls.url, SecretStr(ls_account.token)
-    project = new_project("Raccoons at night")
-    value = {"x": 20, "y": 20, "width": 40, "height": 40, "rotation": 0, "rectanglelabels": ["raccoon"]}
-    box = {"from_name": "label", "to_name": "image", "type": "rectanglelabels", "value": value}
-    for number in range(4):
-        ls.request("POST", f"api/projects/{project}/import", files={"f": (f"{number}.jpg", picture(number))})
-    for task in ls.task_ids(project):
-        size = {"original_width": 96, "original_height": 72, "image_rotation": 0}
-        ls.request("POST", f"api/tasks/{task}/annotations/", json={"result": [box | size]})
-    return project
 
 
 @pytest.mark.e2e

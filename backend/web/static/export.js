@@ -1,4 +1,5 @@
 import { api, copy, count, follow, progressText, say, set, showBar } from "/static/api.js";
+import { show } from "/static/live.js";
 
 const at = (id) => document.getElementById(id);
 const query = new URLSearchParams(location.search);
@@ -64,6 +65,12 @@ function showChoice() {
   at("title").disabled = !project;
   at("chosen").disabled = !project || which() === "all";
   at("run").disabled = at("preview").disabled = !at("source").value;
+  look();
+}
+
+/** Have the live preview follow the recipe and the source. */
+function look() {
+  show(document_ && at("source").value ? { ...source(), recipe: document_ } : null);
 }
 
 function numbers(text) {
@@ -134,6 +141,7 @@ async function check() {
   at("text").classList.toggle("is-invalid", !verdict.valid);
   const words = verdict.valid ? "The recipe is valid." : verdict.problems.map((problem) => `- ${problem}`).join("\n");
   say(at("verdict"), words, verdict.valid ? "text-success" : "text-danger");
+  look();
 }
 
 let timer = 0;

@@ -22,7 +22,7 @@ export function t(text, values = {}) {
   return fill(catalogue[text] || text, values);
 }
 
-/** Return the text for one, or for many, with {n} replaced by the number. */
+/** Return the text for one, or for many, with {n} replaced by the number. Korean has one form for both. */
 export function n(one, many, number, values = {}) {
-  return fill(catalogue[number === 1 ? one : many] || (number === 1 ? one : many), { n: number, ...values });
+  return fill(catalogue[one] || (number === 1 ? one : many), { n: number, ...values });
 }
