@@ -1,5 +1,6 @@
 """Rules: list, add, change, try out, remove."""
 
+import re
 from datetime import datetime
 from typing import Any, cast
 
@@ -9,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from backend.core.errors import UsageError
 from backend.flows.rule_spec import Do, RuleSpec, When
-from backend.flows.rules import put_rule, remove_rule, switch_rule, try_rule
+from backend.flows.rules import Added, put_rule, remove_rule, switch_rule, try_rule
 from backend.store.rules import RuleRow, RunRow, get_rule, history, list_rules
 from backend.web.problems import Problem
 from backend.web.schemas import ERRORS, NUMBER, Asked
@@ -117,6 +118,27 @@ def _find(rule: str) -> RuleRow:
         raise Problem(404, f"there is no rule {rule[:80]!r}", fix="GET /api/v1/rules lists them") from error
 
 
+def _put(document: Json) -> Added:
+    """Add or change a rule; an error that is about a field names it."""
+    try:
+        return put_rule(services().engine, services().settings, document, caller().who)
+    except UsageError as error:
+        field, message = _named(str(error), document["do"])
+        if field is None:
+            raise
+        raise Problem(422, str(error), fix=error.fix, errors=[(field, message)]) from error
+
+
+def _named(said: str, do: Json) -> tuple[str | None, str]:
+    """Return the field that an error is about, if that can be told, and what it says of it."""
+    if found := re.match(r"rule: ([a-z_.]+): (.+)", said, re.DOTALL):
+        return found[1], found[2]
+    if found := re.match(rf"{re.escape(do['kind'])}: ([\w.]+): (.+)", said, re.DOTALL):
+        return f"do.params.{found[1]}", found[2]
+    recipe = do["params"].get("recipe")
+    return ("do.params.recipe" if isinstance(recipe, str) and recipe and recipe in said else None), said
+
+
 @routes.get("/rules", summary="List rules.", responses={200: RuleList})
 def listing(query: RulesQuery) -> Json:
     """Return rules in the order they were made."""
@@ -129,8 +151,9 @@ def add(body: RuleSpec) -> tuple[Json, int]:
     """Add a rule and register the webhook of its project; what is in the project already does not count."""
     with answered():
         if any(row.name == body.name for row in list_rules(services().engine)):
-            raise Problem(409, f"there is a rule {body.name!r} already", fix="PATCH it, or give another name")
-        made = put_rule(services().engine, services().settings, body.model_dump(mode="json"), caller().who)
+            said = f"there is a rule {body.name!r} already"
+            raise Problem(409, said, fix="PATCH it, or give another name", errors=[("name", said)])
+        made = _put(body.model_dump(mode="json"))
         return _rule(made.rule, made.warnings), 201
 
 
@@ -148,7 +171,7 @@ def change(path: RulePath, body: RulePatch) -> Json:
         row, warnings = _find(path.rule), tuple[str, ...]()
         given = body.model_dump(mode="json", exclude_none=True, exclude={"enabled"})
         if given:
-            made = put_rule(services().engine, services().settings, {**row.spec, **given}, caller().who)
+            made = _put({**row.spec, **given})
             warnings = made.warnings
         if body.enabled is not None:
             switch_rule(services().engine, row.id, on=body.enabled)

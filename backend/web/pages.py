@@ -9,6 +9,7 @@ from flask import Blueprint, Response, g, make_response, redirect, render_templa
 from backend.core.recipe import FORMATS
 from backend.detect import DETECTORS
 from backend.flows.access import close_session, open_session
+from backend.flows.job_kinds import KINDS
 from backend.web.problems import Problem
 from backend.web.security import COOKIE, own_auth, own_page, set_cookie
 from backend.web.services import services
@@ -79,6 +80,13 @@ def models() -> str:
 def jobs() -> str:
     """Show the jobs."""
     return render_template("jobs.html")
+
+
+@routes.get("/rules")
+def rules() -> str:
+    """Show the rules; ?project= shows those of one project."""
+    kinds = [name for name, kind in KINDS.items() if "project" in kind.params.model_fields]
+    return render_template("rules.html", kinds=kinds, formats=FORMATS)
 
 
 @routes.get("/login")

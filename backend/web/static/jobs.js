@@ -1,4 +1,5 @@
 import { ACTIVE, api, copy, duration, progressText, say, set, showBar } from "/static/api.js";
+import { t } from "/static/words.js";
 
 const PAGE = 25;
 const COLOURS = { queued: "secondary", running: "primary", done: "success", failed: "danger", cancelled: "dark", cancelling: "warning" };
@@ -11,33 +12,48 @@ const wanted = new URLSearchParams(location.search).get("job");
 let offset = 0;
 let timer = 0;
 
+const STATES = {
+  queued: t("queued"),
+  running: t("running"),
+  done: t("done"),
+  failed: t("failed"),
+  cancelled: t("cancelled"),
+  cancelling: t("cancelling"),
+};
+
+function source(params) {
+  const words = [...(params.labels ?? []).map((one) => one.label ?? one), ...(params.keywords ?? [])].filter(Boolean);
+  if (words.length) return `${words.slice(0, 3).join(", ")}${words.length > 3 ? ", ..." : ""}`;
+  if (params.collection) return params.collection;
+  return params.project ? t("project {number}", { number: params.project }) : params.dataset;
+}
+
 function what(job) {
-  const { project, dataset, title, recipe, name, write_back: target, collection } = job.params;
-  const wanted = [...(job.params.labels ?? []).map((one) => one.label), ...(job.params.keywords ?? [])].filter(Boolean);
-  const source = wanted.length ? ` ${wanted.slice(0, 3).join(", ")}${wanted.length > 3 ? ", ..." : ""}` : collection ? ` ${collection}` : project ? ` project ${project}` : dataset ? ` ${dataset}` : "";
+  const { dataset, title, recipe, name, write_back: target } = job.params;
   const by = recipe?.name ?? recipe;
   const made = job.result?.dataset ?? name;
   const goal = target ?? title;
-  const parts = [
-    typeof by === "string" ? ` by ${by}` : "",
-    made && made !== dataset ? ` as ${made}` : "",
-    goal ? ` to "${goal}"` : "",
-  ];
-  return `${job.kind}${source}${parts.join("")}`;
+  return [
+    job.kind,
+    source(job.params),
+    typeof by === "string" ? t("by {recipe}", { recipe: by }) : "",
+    made && made !== dataset ? t("as {name}", { name: made }) : "",
+    goal ? t('to "{title}"', { title: goal }) : "",
+  ]
+    .filter(Boolean)
+    .join(" ");
 }
 
 function makeCard(job) {
   const [element, part] = copy("job");
   const card = { element, part, next: 0, links: "" };
   element.id = `job-${job.id}`;
-  part.cancel.setAttribute("aria-label", `Cancel ${what(job)}`);
-  part.resume.setAttribute("aria-label", `Resume ${what(job)}`);
+  part.cancel.setAttribute("aria-label", t("Cancel {job}", { job: what(job) }));
+  part.resume.setAttribute("aria-label", t("Resume {job}", { job: what(job) }));
   for (const verb of ["cancel", "resume"]) part[verb].addEventListener("click", () => act(job.id, verb));
   part.details.addEventListener("toggle", () => readLines(job.id, card));
-  if (job.id === wanted) {
-    element.classList.add("border-primary");
-    part.details.open = true;
-  }
+  part.what.href = `/jobs?job=${encodeURIComponent(job.id)}`;
+  part.details.open = job.id === wanted;
   return card;
 }
 
@@ -53,22 +69,24 @@ function show(job) {
   let card = cards.get(job.id);
   if (!card) cards.set(job.id, (card = makeCard(job)));
   const { part } = card;
-  set(part.state, job.state);
+  set(part.state, STATES[job.state] ?? job.state);
   part.state.className = `badge text-bg-${COLOURS[job.state]}`;
   set(part.what, what(job));
   const took = job.seconds !== null ? `, ${duration(job.seconds)}` : "";
   set(part.when, `${new Date(job.created).toLocaleString()}${took}`);
-  set(part.who, `asked for by ${job.who} · ${job.id}`);
+  set(part.who, t("asked for by {who} · {id}", { who: job.who, id: job.id }));
   part.running.hidden = !ACTIVE.includes(job.state);
   if (!part.running.hidden) {
     showBar(part.bar, job);
-    part.bar.setAttribute("aria-label", `progress of ${what(job)}`);
+    part.bar.setAttribute("aria-label", t("progress of {job}", { job: what(job) }));
     set(part.phase, progressText(job));
   }
   part.error.hidden = !job.error;
   set(part.error, job.error ?? "");
   part.fix.hidden = !job.fix;
-  set(part.fix, job.fix ? `What to do: ${job.fix}` : "");
+  set(part.fix, job.fix ? t("What to do: {fix}", { fix: job.fix }) : "");
+  set(part.told, told(job.result));
+  part.told.hidden = !part.told.textContent;
   part.cancel.hidden = !["queued", "running"].includes(job.state);
   part.resume.hidden = !["failed", "cancelled"].includes(job.state);
   set(part.params, JSON.stringify(job.params, null, 2));
@@ -78,26 +96,36 @@ function show(job) {
 }
 
 function showLinks(card, job) {
+  const links = { ...job.links };
+  if (job.result?.dataset) links.show = `/datasets/${encodeURIComponent(job.result.dataset)}`;
   const known = [
-    ["download", "Download the dataset", true],
-    ["project", "Open the project", true],
-    ["look", "Look at the images", true],
-    ["sheet", "Contact sheet", true],
-  ].filter(([name]) => job.links[name]);
-  const key = JSON.stringify(job.links);
+    ["show", t("Show the dataset")],
+    ["download", t("Download the dataset")],
+    ["project", t("Open the project")],
+    ["look", t("Look at the images")],
+    ["sheet", t("Contact sheet")],
+  ].filter(([name]) => links[name]);
+  const key = JSON.stringify(links);
   if (card.links === key) return;
   card.links = key;
   card.part.links.replaceChildren(
     ...known.map(([name, text]) => {
       const link = document.createElement("a");
       link.className = "btn btn-sm btn-outline-primary";
-      link.href = job.links[name];
+      link.href = links[name];
       link.textContent = text;
-      if (!["download", "look"].includes(name)) link.target = "_blank";
+      if (!["download", "look", "show"].includes(name)) link.target = "_blank";
       link.rel = "noopener noreferrer";
       return link;
     }),
   );
+}
+
+/** Return a result's numbers and warnings, in words. */
+function told(result) {
+  const counts = Object.entries(result?.counts ?? {}).filter(([, value]) => typeof value === "number");
+  const numbers = counts.map(([name, value]) => `${name.replaceAll("_", " ")}: ${value}`).join(" · ");
+  return [numbers, result?.note, ...(result?.warnings ?? [])].filter((one) => one && typeof one === "string").join("\n");
 }
 
 async function readLines(id, card) {
@@ -122,17 +150,39 @@ async function refresh() {
   const state = filter.value ? `&state=${filter.value}` : "";
   let busy = false;
   try {
-    const found = await api(`/jobs?limit=${PAGE}&offset=${offset}${state}`);
-    place(found.jobs.map(show));
-    showTotals(found.totals, found.workers);
-    busy = found.jobs.some((job) => ACTIVE.includes(job.state));
-    document.getElementById("newer").disabled = offset === 0;
-    document.getElementById("older").disabled = found.jobs.length < PAGE;
+    busy = wanted ? await one() : await page(state);
   } catch (error) {
     say(status, error);
   }
-  const pause = document.hidden ? 15000 : busy ? 1000 : 3000;
+  const pause = document.hidden ? 15000 : busy ? 600 : 3000;
   timer = setTimeout(refresh, pause);
+}
+
+/** Show one job alone; return whether it may still change by itself. */
+async function one() {
+  const job = await api(`/jobs/${encodeURIComponent(wanted)}`);
+  place([show(job)]);
+  say(status, "");
+  document.title = `${what(job)} · LabelLoom`;
+  if (job.state === "queued") {
+    const { workers } = await api("/jobs?limit=1");
+    showIdle(!workers);
+  } else showIdle(false);
+  return ACTIVE.includes(job.state);
+}
+
+async function page(state) {
+  const found = await api(`/jobs?limit=${PAGE}&offset=${offset}${state}`);
+  place(found.jobs.map(show));
+  showTotals(found.totals, found.workers);
+  document.getElementById("newer").disabled = offset === 0;
+  document.getElementById("older").disabled = found.jobs.length < PAGE;
+  return found.jobs.some((job) => ACTIVE.includes(job.state));
+}
+
+function showIdle(yes) {
+  set(idle, yes ? t("No worker is running: start `labelloom worker`.") : "");
+  idle.hidden = !yes;
 }
 
 /** Put the cards in order, moving only those that must move: the focus and open details stay. */
@@ -148,15 +198,20 @@ function place(elements) {
 }
 
 function showTotals(totals, workers) {
-  set(idle, totals.queued && !workers ? "No worker is running: start `labelloom worker`." : "");
-  idle.hidden = !idle.textContent;
+  showIdle(Boolean(totals.queued && !workers));
   const all = Object.values(totals).reduce((sum, count) => sum + count, 0);
-  if (!all) return say(status, "No jobs yet.");
-  const parts = Object.entries(totals).map(([state, count]) => `${count} ${state}`);
+  if (!all) return say(status, t("No jobs yet."));
+  const parts = Object.entries(totals).map(([state, count]) => `${count} ${STATES[state] ?? state}`);
   return say(status, parts.join(", "));
 }
 
-for (const state of ["", ...Object.keys(COLOURS)]) filter.append(new Option(state || "all states", state));
+for (const state of ["", ...Object.keys(COLOURS)]) filter.append(new Option(STATES[state] ?? t("all states"), state));
+if (wanted) {
+  for (const id of ["state", "pager"]) document.getElementById(id).hidden = true;
+  document.getElementById("up").hidden = false;
+  set(document.getElementById("title"), t("Job"));
+  document.querySelector("#pager").classList.remove("d-flex");
+}
 filter.addEventListener("change", () => {
   offset = 0;
   refresh();
