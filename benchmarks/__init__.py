@@ -13,6 +13,7 @@ BENCHMARKS = {
     "memory": "benchmarks.memory",
     "jobs": "benchmarks.jobs",
     "webhooks": "benchmarks.webhooks",
+    "pages": "benchmarks.pages",
     "ml_backend": "benchmarks.ml_backend",
     "detect": "benchmarks.detect",
     "figure3": "benchmarks.figure3",
