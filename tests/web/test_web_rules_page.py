@@ -5,9 +5,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from pydantic import SecretStr
-from web_parts import shot
+from web_parts import check_accessible, shot
 
 from backend.settings import Settings
 from backend.store.rules import RuleRow, add_rule, list_rules
@@ -23,9 +22,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(180)]
 
 def check(page: "Page") -> None:
     """No serious finding of axe, and no sideways scrolling on a phone."""
-    found = Axe().run(page, context="main").response["violations"]
-    serious = [one for one in found if one["impact"] in {"serious", "critical"}]
-    assert not serious, [node["html"] for one in serious for node in one["nodes"]]
+    check_accessible(page)
     size = page.viewport_size or {"width": 1200, "height": 900}
     page.set_viewport_size({"width": 375, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -96,10 +96,8 @@ function show(job) {
 }
 
 function showLinks(card, job) {
-  const links = { ...job.links };
-  if (job.result?.dataset) links.show = `/datasets/${encodeURIComponent(job.result.dataset)}`;
+  const links = job.links;
   const known = [
-    ["show", t("Show the dataset")],
     ["download", t("Download the dataset")],
     ["project", t("Open the project")],
     ["look", t("Look at the images")],
