@@ -1,4 +1,4 @@
-"""The pages: projects, one export, models, jobs; and logging in. They show what the API says: most is in `static/`."""
+"""The pages: projects, one export, models, datasets, jobs; and logging in. They show what the API says: most is in `static/`."""
 
 import secrets
 from hmac import compare_digest
@@ -74,6 +74,12 @@ def collection(name: str) -> str:
 def models() -> str:
     """Show a project's models; ?project= chooses it."""
     return render_template("models.html", detectors=DETECTORS.values())
+
+
+@routes.get("/datasets")
+def datasets() -> str:
+    """Show the datasets."""
+    return render_template("datasets.html")
 
 
 @routes.get("/jobs")
