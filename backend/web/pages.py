@@ -1,4 +1,4 @@
-"""The pages: projects, one export, models, datasets, jobs; and logging in. They show what the API says: most is in `static/`."""
+"""The pages: projects, one export, models, datasets, jobs; and logging in. Most is in `static/`, by the API."""
 
 import secrets
 from hmac import compare_digest
