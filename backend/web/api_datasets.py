@@ -4,11 +4,13 @@ import shutil
 import tempfile
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import quote
 
 from flask import Response, jsonify, request, send_file, url_for
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models import RawModel
 from flask_openapi3.models.tag import Tag
+from werkzeug.http import dump_options_header
 
 from backend.core.errors import UsageError
 from backend.core.names import safe_stem
@@ -91,8 +93,14 @@ def download(path: NamePath) -> Response:
     """Stream a zip file; nothing is stored on the way."""
     row = _row(path.name)
     answer = Response(stream_zip(row.path), mimetype="application/zip")
-    answer.headers.set("Content-Disposition", "attachment", filename=f"{row.name}.zip")
+    answer.headers["Content-Disposition"] = _attachment(f"{row.name}.zip")
     return answer
+
+
+def _attachment(name: str) -> str:
+    """Return the header that has a browser save an answer; headers are Latin-1, names are not (RFC 6266, RFC 8187)."""
+    asked = {"filename": name} if name.isascii() else {"filename*": f"UTF-8''{quote(name, safe='')}"}
+    return dump_options_header("attachment", asked)
 
 
 @routes.post("/datasets", summary="Upload a dataset as a zip file.", responses={201: DatasetItem})

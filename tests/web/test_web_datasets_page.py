@@ -1,6 +1,5 @@
 """The page that lists datasets, in Chromium."""
 
-import io
 import zipfile
 from typing import TYPE_CHECKING
 
@@ -49,10 +48,10 @@ def test_datasets_are_listed_and_downloaded(page: "Page", server: str, settings:
     expect(page.locator("#datasets tr")).to_have_count(101)
     expect(page.locator("#more")).to_be_hidden()
     shot(page, "datasets")
-    link = page.get_by_role("link", name="Download 너구리_밤")
-    assert link.get_attribute("download") is not None
-    body = page.request.get(f"{server}{link.get_attribute('href')}").body()
-    with zipfile.ZipFile(io.BytesIO(body)) as archive:
+    with page.expect_download() as found:
+        page.get_by_role("link", name="Download 너구리_밤").click()
+    assert found.value.suggested_filename == "너구리_밤.zip"
+    with zipfile.ZipFile(found.value.path()) as archive:
         assert sum(name.endswith(".jpg") for name in archive.namelist()) == 3
     page.get_by_role("link", name="Augment 너구리_밤").click()
     expect(page.locator("#source")).to_have_value("dataset:너구리_밤")
