@@ -60,6 +60,24 @@ export function set(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+/** Put children in order, moving only those that must move: the focus and what is open stay. */
+export function arrange(parent, children) {
+  for (const old of [...parent.children]) if (!children.includes(old)) old.remove();
+  children.forEach((child, index) => {
+    if (parent.children[index] !== child) parent.insertBefore(child, parent.children[index] ?? null);
+  });
+}
+
+/** Ask in the page's dialog (sure.html) before something is deleted; Escape is a no, also after an earlier yes. */
+export async function sure(question) {
+  const dialog = document.getElementById("sure");
+  set(document.getElementById("sure-what"), question);
+  dialog.returnValue = "";
+  dialog.showModal();
+  await new Promise((done) => dialog.addEventListener("close", done, { once: true }));
+  return dialog.returnValue === "yes";
+}
+
 /** Write how many there are of something. */
 export function count(number, word) {
   return `${number} ${word}${number === 1 ? "" : "s"}`;

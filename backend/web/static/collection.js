@@ -1,4 +1,4 @@
-import { ACTIVE, api, copy, count, follow, progressText, say, set, showBar } from "/static/api.js";
+import { ACTIVE, api, copy, count, follow, progressText, say, set, showBar, sure } from "/static/api.js";
 import { offerTargets, target } from "/static/target.js";
 
 const at = (id) => document.getElementById(id);
@@ -273,10 +273,8 @@ async function importAll(event) {
 }
 
 async function remove() {
-  set(at("sure-what"), `Delete "${name}" with its ${count(detail.counts.kept, "image")}? They would have to be fetched again.`);
-  at("sure").showModal();
-  await new Promise((done) => at("sure").addEventListener("close", done, { once: true }));
-  if (at("sure").returnValue !== "yes") return;
+  const question = `Delete "${name}" with its ${count(detail.counts.kept, "image")}? They would have to be fetched again.`;
+  if (!(await sure(question))) return;
   try {
     await api(base, { method: "DELETE" });
     location.assign("/collections");

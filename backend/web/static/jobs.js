@@ -1,4 +1,4 @@
-import { ACTIVE, api, copy, duration, progressText, say, set, showBar } from "/static/api.js";
+import { ACTIVE, api, arrange, copy, duration, progressText, say, set, showBar } from "/static/api.js";
 import { t } from "/static/words.js";
 
 const PAGE = 25;
@@ -112,7 +112,7 @@ function showLinks(card, job) {
       link.className = "btn btn-sm btn-outline-primary";
       link.href = links[name];
       link.textContent = text;
-      if (!["download", "look", "show"].includes(name)) link.target = "_blank";
+      if (!["download", "look"].includes(name)) link.target = "_blank";
       link.rel = "noopener noreferrer";
       return link;
     }),
@@ -183,16 +183,10 @@ function showIdle(yes) {
   idle.hidden = !yes;
 }
 
-/** Put the cards in order, moving only those that must move: the focus and open details stay. */
 function place(elements) {
-  for (const old of [...list.children]) {
-    if (elements.includes(old)) continue;
-    old.remove();
-    cards.delete(old.id.slice("job-".length));
-  }
-  elements.forEach((element, index) => {
-    if (list.children[index] !== element) list.insertBefore(element, list.children[index] ?? null);
-  });
+  const shown = new Set(elements);
+  for (const [id, { element }] of cards) if (!shown.has(element)) cards.delete(id);
+  arrange(list, elements);
 }
 
 function showTotals(totals, workers) {

@@ -1,4 +1,4 @@
-import { api, copy, say, set } from "/static/api.js";
+import { api, arrange, copy, say, set, sure } from "/static/api.js";
 import { n, t } from "/static/words.js";
 import { offerProjects, open, prepare } from "/static/rules-form.js";
 
@@ -72,14 +72,6 @@ function place(rules) {
   arrange(at("rules"), sections);
 }
 
-/** Put children in order, moving only those that must move: the focus stays. */
-function arrange(parent, children) {
-  for (const old of [...parent.children]) if (!children.includes(old)) old.remove();
-  children.forEach((child, index) => {
-    if (parent.children[index] !== child) parent.insertBefore(child, parent.children[index] ?? null);
-  });
-}
-
 async function refresh() {
   const only = at("only").value;
   const { rules } = await api(`/rules${only ? `?project=${only}` : ""}`);
@@ -148,11 +140,7 @@ function run(one) {
 
 async function remove(card) {
   const { name, id } = card.rule;
-  set(at("sure-what"), t('Delete the rule "{name}" with its history? Jobs that it started stay.', { name }));
-  at("sure").returnValue = "";
-  at("sure").showModal();
-  await new Promise((done) => at("sure").addEventListener("close", done, { once: true }));
-  if (at("sure").returnValue !== "yes") return;
+  if (!(await sure(t('Delete the rule "{name}" with its history? Jobs that it started stay.', { name })))) return;
   await act(card, async () => {
     await api(`/rules/${id}`, { method: "DELETE" });
     await refresh();
